@@ -1,0 +1,52 @@
+"""Small values with rules of their own: countries, instants, calendar months."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+# ISO 3166-1 alpha-2, officially assigned codes, as of 2026.
+COUNTRIES: Final[frozenset[str]] = frozenset(
+    """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
+    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO
+    FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE
+    JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO
+    MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW
+    PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM
+    TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
+    """.split()
+)
+
+CURRENCY = re.compile(r"\A[A-Z]{3}\Z")
+
+
+def is_country(text: object) -> bool:
+    """Whether `text` is an upper-case ISO 3166-1 alpha-2 code."""
+    return isinstance(text, str) and text in COUNTRIES
+
+
+def is_currency(text: object) -> bool:
+    """Whether `text` has the shape of an ISO 4217 code."""
+    return isinstance(text, str) and CURRENCY.match(text) is not None
+
+
+def add_months(start: datetime, months: int) -> datetime:
+    """The same day and time `months` later, on the month's last day where that day does not exist.
+
+    Always count from the billing anchor: 31 January plus two months is 31 March, while one month
+    added twice would end on the 28th.
+    """
+    index = start.year * 12 + start.month - 1 + months
+    year, month = divmod(index, 12)
+    last = calendar.monthrange(year, month + 1)[1]
+    return start.replace(year=year, month=month + 1, day=min(start.day, last))
+
+
+def rfc3339(instant: datetime) -> str:
+    """`2026-11-21T12:00:00Z`: UTC, microseconds only when there are any. Raises ValueError when naive."""
+    if instant.tzinfo is None:
+        raise ValueError("a naive time has no instant")
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
