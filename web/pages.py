@@ -1,0 +1,96 @@
+"""Lists a page at a time: an opaque cursor, keyset underneath, no count."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db import DataError
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import BasePagination, CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+
+from kernel.errors import InvalidParameter
+
+DEFAULT_LIMIT: Final = 20
+MAX_LIMIT: Final = 100
+DEEPEST: Final = 1000  # results of a ranked search that can be paged through
+
+
+def limit_from(request: Request) -> int:
+    """The `limit` parameter, 1 to 100. Raises InvalidParameter for anything else."""
+    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
+        raise InvalidParameter(f"limit must be a whole number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+class Pages(CursorPagination):
+    """`{"results": […], "next": "<absolute URL>" | null}`."""
+
+    page_size = DEFAULT_LIMIT
+    page_size_query_param = "limit"
+    max_page_size = MAX_LIMIT
+
+    def get_page_size(self, request: Request) -> int:
+        return limit_from(request)
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+        """One page. Raises InvalidParameter for a cursor we did not make."""
+        try:
+            return super().paginate_queryset(queryset, request, view=view)
+        except (ValidationError, ValueError, DataError, NotFound):
+            raise InvalidParameter("the cursor is not one of ours") from None
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"results": data, "next": self.get_next_link()})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return page_schema(schema)
+
+
+class RankedPages(BasePagination):
+    """The same shape for ranked results, which have no key to continue from: the cursor hides an offset."""
+
+    next_link: str | None = None
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        limit, offset = limit_from(request), offset_from(request)
+        rows = list(queryset[offset : offset + limit + 1])
+        if len(rows) > limit and offset + limit < DEEPEST:
+            cursor = base64.urlsafe_b64encode(f"o{offset + limit}".encode()).decode()
+            self.next_link = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
+        return rows[:limit]
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"results": data, "next": self.next_link})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return page_schema(schema)
+
+
+def offset_from(request: Request) -> int:
+    """The offset a ranked cursor hides. Raises InvalidParameter for a cursor we did not make."""
+    cursor = request.query_params.get("cursor", "")
+    if not cursor:
+        return 0
+    try:
+        text = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
+    except (ValueError, binascii.Error):
+        text = ""
+    if not (text.startswith("o") and text[1:].isdigit() and int(text[1:]) < DEEPEST):
+        raise InvalidParameter("the cursor is not one of ours")
+    return int(text[1:])
+
+
+def page_schema(results: dict[str, Any]) -> dict[str, Any]:
+    """A page in the OpenAPI document."""
+    return {
+        "type": "object",
+        "required": ["results", "next"],
+        "properties": {"results": results, "next": {"type": "string", "format": "uri", "nullable": True}},
+    }
