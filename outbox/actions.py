@@ -1,0 +1,64 @@
+"""Putting a message into the outbox, and what a person may do with one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from outbox.models import Message
+from outbox.wake import wake
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A message to be sent: `key` makes it one of its kind, `lane` keeps it in order with others."""
+
+    topic: str
+    key: str
+    lane: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+    deadline: datetime | None = None
+
+
+def send(draft: Draft) -> None:
+    """Store one message in the caller's transaction and wake a worker once that has committed.
+
+    Safe to repeat: the same topic and key keep one message.
+    """
+    send_all([draft])
+
+
+def send_all(drafts: Iterable[Draft]) -> None:
+    """Store many messages in one statement; see `send`."""
+    rows = [Message(**vars(draft) | {"body": dict(draft.body)}) for draft in drafts]
+    keys = {(row.topic, row.key) for row in rows}
+    Message.objects.bulk_create(rows, ignore_conflicts=True)
+    transaction.on_commit(lambda: wake_all(keys), robust=True)
+
+
+def wake_all(keys: set[tuple[str, str]]) -> None:
+    """Tell the broker about fresh messages; what it does not hear, the sweep finds."""
+    topics, names = {topic for topic, _ in keys}, [key for _, key in keys]
+    fresh = Message.objects.claimable().filter(topic__in=topics, key__in=names)
+    for pk in fresh.order_by("pk").values_list("pk", flat=True):
+        if not wake("outbox.deliver", message_id=pk):
+            return
+
+
+def retry(messages: Iterable[Message]) -> int:
+    """A person's decision: try dead messages again from the start. How many there were."""
+    pks = [message.pk for message in messages]
+    dead = Message.objects.filter(pk__in=pks, state=Message.State.DEAD)
+    return dead.update(state=Message.State.WAITING, faults=0, due_at=Now(), lease_until=None, committed_at=None)
+
+
+def discard(messages: Iterable[Message]) -> int:
+    """A person's decision: give dead messages up, so that their lanes go on. How many there were."""
+    pks = [message.pk for message in messages]
+    dead = Message.objects.filter(pk__in=pks, state=Message.State.DEAD)
+    return dead.update(state=Message.State.DISCARDED, finished_at=Now())

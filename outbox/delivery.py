@@ -1,0 +1,181 @@
+"""Claim a message, carry it, record what came of it. The only retry policy of the house is here."""
+
+from __future__ import annotations
+
+import logging
+import random
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from massivemusic.errors import PlatformError
+from outbox import circuit
+from outbox.models import Message, MessageQuerySet
+from outbox.registry import Carrier, Delivery, Record, carrier_of
+
+LEASE: Final = timedelta(seconds=60)  # longer than any handler's deadline
+FIRST_WAIT_SECONDS: Final = 2.0
+LONGEST_WAIT_SECONDS: Final = 300.0
+FAULTS_TO_DIE: Final = 5
+LANE_STRETCH: Final = 20  # messages one task carries before it lets others have a turn
+
+log = logging.getLogger(__name__)
+
+
+class Overtaken(Exception):
+    """Our lease ended and somebody else claimed the message: whatever we know is theirs to find out."""
+
+
+def deliver_lane(*, message_id: int) -> list[str]:
+    """Carry one message and then, while they end well, those behind it in its lane; their states in order."""
+    states: list[str] = []
+    next_id: int | None = message_id
+    while next_id is not None and len(states) < LANE_STRETCH:
+        message = deliver_message(message_id=next_id)
+        if message is None:
+            break
+        states.append(message.state)
+        next_id = Message.objects.claimable().filter(lane=message.lane).values_list("pk", flat=True).first()
+    return states
+
+
+def deliver_message(*, message_id: int) -> Message | None:
+    """Carry one message if it is ours to carry; None when it was not.
+
+    Refused claims are ordinary: not due, not first in its lane, in another worker's hands, or the
+    platform's circuit is open.
+    """
+    if not Message.objects.claimable().filter(pk=message_id).exists() or not circuit.allows(circuit.PLATFORM):
+        return None
+    message = claim(message_id)
+    if message is None:
+        return None
+    try:
+        carry(message)
+    except Overtaken:
+        log.warning("message %s was overtaken", message.pk)
+    return Message.objects.get(pk=message.pk)
+
+
+def claim(message_id: int) -> Message | None:
+    """Take the message for LEASE by one conditional UPDATE; None when another worker was faster."""
+    changed = (
+        Message.objects.claimable()
+        .filter(pk=message_id)
+        .update(
+            state=Message.State.SENDING,
+            attempts=F("attempts") + 1,
+            generation=F("generation") + 1,
+            lease_until=Now() + LEASE,
+        )
+    )
+    return Message.objects.get(pk=message_id) if changed else None
+
+
+def carry(message: Message) -> None:
+    """Hand the message to its carrier and settle the outcome, whatever it is."""
+    try:
+        carrier = carrier_of(message.topic)
+        record = carrier.handler(delivery_of(message))
+    except Overtaken:
+        raise
+    except PlatformError as error:
+        note_health(error)
+        settle_failure(message, error)
+    except Exception as error:
+        log.exception("handler of %s failed", message.topic)
+        settle_fault(message, error)
+    else:
+        circuit.succeeded(circuit.PLATFORM)
+        finish(message, Message.State.DONE, record)
+
+
+def delivery_of(message: Message) -> Delivery:
+    return Delivery(
+        message_id=message.pk,
+        topic=message.topic,
+        key=message.key,
+        body=message.body,
+        attempt=message.attempts,
+        commit=lambda: pass_the_point_of_no_return(message),
+    )
+
+
+def pass_the_point_of_no_return(message: Message) -> None:
+    """Write down, before the call, that it is about to be made. Raises Overtaken when it is no longer ours."""
+    changed = held(message).update(committed_at=Now(), lease_until=Now() + LEASE)
+    if not changed:
+        raise Overtaken
+    message.committed_at = timezone.now()
+
+
+def held(message: Message) -> MessageQuerySet:
+    """The message, if it is still ours: same generation, still being sent."""
+    return Message.objects.filter(pk=message.pk, state=Message.State.SENDING, generation=message.generation)
+
+
+def note_health(error: PlatformError) -> None:
+    """A verdict means the platform is well; a failure to get one counts against it."""
+    if error.code is not None and error.code < 7000:
+        circuit.succeeded(circuit.PLATFORM)
+    else:
+        circuit.failed(circuit.PLATFORM)
+
+
+def finish(message: Message, state: str, record: Record | None = None, *, error: str = "") -> None:
+    """End the message and write its record in one transaction. Raises Overtaken when it is no longer ours."""
+    with transaction.atomic():
+        changed = held(message).update(state=state, finished_at=Now(), lease_until=None, last_error=error)
+        if not changed:
+            raise Overtaken
+        if record is not None:
+            record()
+
+
+def settle_failure(message: Message, error: PlatformError) -> None:
+    """In doubt where the call must not be repeated, dead where repeating is pointless, else later."""
+    carrier = carrier_of(message.topic)
+    if message.committed_at is not None and error.in_doubt and carrier.doubt is not None:
+        leave_in_doubt(message, carrier, error=str(error))
+    elif error.permanent:
+        finish(message, Message.State.DEAD, error=str(error))
+    else:
+        postpone(message, seconds=wait_before(message.attempts, at_least=error.retry_after or 0), error=str(error))
+
+
+def settle_fault(message: Message, error: Exception) -> None:
+    """A bug of ours: some more tries, in case it is the world's fault after all, then a person."""
+    carrier = carrier_of(message.topic)
+    text = f"{type(error).__name__}: {error}"[:2000]
+    if message.committed_at is not None and carrier.doubt is not None:
+        leave_in_doubt(message, carrier, error=text)
+    elif message.faults + 1 >= FAULTS_TO_DIE:
+        finish(message, Message.State.DEAD, error=text)
+    else:
+        held(message).update(faults=F("faults") + 1)
+        postpone(message, seconds=wait_before(message.attempts), error=text)
+
+
+def leave_in_doubt(message: Message, carrier: Carrier, *, error: str) -> None:
+    """End the message without knowing how it ended, and let its owner write that down."""
+    doubt = carrier.doubt
+    finish(message, Message.State.IN_DOUBT, partial(doubt, message.body) if doubt else None, error=error)
+
+
+def postpone(message: Message, *, seconds: float, error: str) -> None:
+    """Back to waiting, until `seconds` from now; nothing was done, so the point of no return is open again."""
+    due_at = Now() + timedelta(seconds=seconds)
+    held(message).update(
+        state=Message.State.WAITING, due_at=due_at, lease_until=None, committed_at=None, last_error=error
+    )
+
+
+def wait_before(attempts: int, *, at_least: float = 0) -> float:
+    """Seconds until the next try: doubling from 2 s to 5 min, with full jitter above half."""
+    ceiling: float = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(attempts - 1, 10))
+    return max(at_least, ceiling * random.uniform(0.5, 1.0))  # noqa: S311
