@@ -1,0 +1,1 @@
+"""Who listens: logins, listeners, and the tokens that say so."""

@@ -1,0 +1,71 @@
+"""Everything that changes who a listener is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import Listener, Residence, User
+from kernel.errors import InvalidParameter, Kind, Refusal
+from kernel.values import is_country
+from outbox.actions import Draft, send
+
+
+class AccountClosed(Refusal):
+    """The token is good, but the account behind it is gone."""
+
+    code, kind = "not_authenticated", Kind.UNAUTHENTICATED
+
+
+@transaction.atomic
+def register_listener(*, user: User, country: str, now: datetime) -> Listener:
+    """Make `user` a listener in `country` and queue the creation of its platform user.
+
+    Raises InvalidParameter for a country that does not exist.
+    """
+    check_country(country)
+    listener = Listener.objects.create(user=user, country=country)
+    Residence.objects.create(listener=listener, country=country, since=now)
+    send(Draft(topic="listener.create", key=listener.platform_id, lane=listener.platform_id))
+    return listener
+
+
+@transaction.atomic
+def move_listener(*, listener: Listener, country: str, now: datetime) -> None:
+    """Let the listener live in `country` from now on; where they lived before is kept."""
+    check_country(country)
+    if country != listener.country:
+        Residence.objects.create(listener=listener, country=country, since=now)
+        listener.country = country
+        listener.save(update_fields=["country"])
+
+
+def filter_explicit(*, listener: Listener, hide: bool) -> None:
+    """Hide explicit tracks from the listener, or show them again."""
+    listener.explicit_filter = hide
+    listener.save(update_fields=["explicit_filter"])
+
+
+@transaction.atomic
+def close_account(*, listener: Listener, now: datetime) -> None:
+    """Erase the login, and with it every refresh token.
+
+    The listener stays as a pseudonym, because its plays must still be reported and paid.
+    """
+    user = listener.user
+    Listener.objects.filter(pk=listener.pk).update(closed_at=now, user=None)
+    if user is not None:
+        user.delete()
+
+
+def check_country(country: str) -> None:
+    if not is_country(country):
+        raise InvalidParameter("country must be an ISO 3166-1 alpha-2 code in upper case")
+
+
+def note_first_activation(*, listener: Listener, at: datetime) -> None:
+    """Remember the earliest activation of any subscription: from then on the platform takes the listener's plays."""
+    if listener.subscribed_since is None or at < listener.subscribed_since:
+        listener.subscribed_since = at
+        listener.save(update_fields=["subscribed_since"])

@@ -1,0 +1,39 @@
+"""Where allauth's sign-up becomes ours: a login and a listener, or neither."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.actions import register_listener
+from accounts.models import User
+from kernel.values import is_country
+
+
+class SignupForm(forms.Form):
+    """What sign-up asks beside e-mail and password."""
+
+    country = forms.CharField(max_length=2, help_text="ISO 3166-1 alpha-2, upper case")
+
+    def clean_country(self) -> str:
+        country: str = self.cleaned_data["country"]
+        if not is_country(country):
+            raise ValidationError("Use an ISO 3166-1 alpha-2 code in upper case.", code="invalid_country")
+        return country
+
+    def signup(self, request: HttpRequest, user: User) -> None:
+        """Allauth wants this hook; the work is done in `AccountAdapter.save_user`, in one transaction."""
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        with transaction.atomic():
+            saved: User = super().save_user(request, user, form, commit)
+            register_listener(user=saved, country=form.cleaned_data["country"], now=timezone.now())
+        return saved

@@ -1,0 +1,45 @@
+"""Logins and listeners for support."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+
+from accounts.models import Listener, Residence, User
+from desk.rows import ReadOnly
+
+
+@admin.register(User)
+class UserAdmin(ModelAdmin):
+    """Staff rights are given here; listeners' logins are only looked at and deactivated."""
+
+    list_display = ["email", "is_active", "is_staff", "date_joined"]
+    list_filter = ["is_staff", "is_active"]
+    search_fields = ["email"]
+    ordering = ["email"]
+    fields = ["email", "is_active", "is_staff", "is_superuser", "groups", "last_login", "date_joined"]
+    readonly_fields = ["email", "last_login", "date_joined"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Only a superuser hands out rights."""
+        fixed = list(self.readonly_fields)
+        return fixed if request.user.is_superuser else [*fixed, "is_staff", "is_superuser", "groups"]
+
+
+class ResidenceInline(ReadOnly, TabularInline):
+    model = Residence
+    extra = 0
+
+
+@admin.register(Listener)
+class ListenerAdmin(ReadOnly, ModelAdmin):
+    list_display = ["id", "user", "country", "on_platform_since", "subscribed_since", "closed_at"]
+    list_select_related = ["user"]
+    search_fields = ["=id", "=platform_id", "user__email"]
+    list_filter = ["country"]
+    ordering = ["-created_at"]
+    inlines = [ResidenceInline]

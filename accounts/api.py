@@ -1,0 +1,66 @@
+"""`/me`: the caller's own account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.actions import close_account, filter_explicit, move_listener
+from accounts.http import listener_of
+from accounts.models import Listener
+from kernel.values import is_country
+from web.callers import IsListener, ListenerRequest
+
+
+def country_exists(country: str) -> None:
+    if not is_country(country):
+        raise serializers.ValidationError("must be an ISO 3166-1 alpha-2 code in upper case")
+
+
+class Me(APIView):
+    """The caller: what billing systems call the account, and what the catalogue is filtered by."""
+
+    permission_classes = [IsListener]
+
+    class Output(serializers.ModelSerializer[Listener]):
+        email = serializers.EmailField(source="user.email")
+
+        class Meta:
+            model = Listener
+            fields = ["id", "email", "country", "explicit_filter", "created_at"]
+            ref_name = "Me"
+
+    class Input(serializers.Serializer[Any]):
+        country = serializers.CharField(max_length=2, required=False, validators=[country_exists])
+        explicit_filter = serializers.BooleanField(required=False)
+
+        class Meta:
+            ref_name = "MeChanges"
+
+    @extend_schema(operation_id="me_read", responses=Output)
+    def get(self, request: ListenerRequest) -> Response:
+        """The caller's account; `id` is the account_id that billing systems use."""
+        return Response(self.Output(listener_of(request)).data)
+
+    @extend_schema(operation_id="me_change", request=Input, responses=Output)
+    def patch(self, request: ListenerRequest) -> Response:
+        """Change the country of residence (its history is kept) or the explicit filter."""
+        listener = listener_of(request)
+        wish = self.Input(data=request.data)
+        wish.is_valid(raise_exception=True)
+        if "country" in wish.validated_data:
+            move_listener(listener=listener, country=wish.validated_data["country"], now=timezone.now())
+        if "explicit_filter" in wish.validated_data:
+            filter_explicit(listener=listener, hide=wish.validated_data["explicit_filter"])
+        return Response(self.Output(listener).data)
+
+    @extend_schema(operation_id="me_close", responses={204: None})
+    def delete(self, request: ListenerRequest) -> Response:
+        """Erase the account. Plays stay, under a pseudonym, because they must be paid."""
+        close_account(listener=listener_of(request), now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)

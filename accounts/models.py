@@ -1,0 +1,90 @@
+"""Logins and listeners.
+
+A login holds what identifies a person and goes when they ask. A listener is the pseudonym that
+plays, streams and the platform know; it stays.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.db import models
+from django.db.models import CheckConstraint, Q
+from django.db.models.functions import Now
+
+
+def random_platform_id() -> str:
+    """32 hex digits that say nothing about the person or about how many came before."""
+    return secrets.token_hex(16)
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractUser):
+    """A login by e-mail and password, for listeners and for staff."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    username = None  # type: ignore[assignment]
+    email = models.EmailField("email address", unique=True)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Listener(models.Model):
+    """Somebody who streams, under the two ids that carry no personal data.
+
+    `id` is the account_id that billing systems know; `platform_id` is the userId the platform knows,
+    random and permanent (Streaming guide §2.1). `subscribed_since` is the first activation of any
+    subscription ever: the platform takes no plays of a listener who never had one.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.OneToOneField(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="listener")
+    platform_id = models.CharField(max_length=255, unique=True, default=random_platform_id, editable=False)
+    country = models.CharField(max_length=2, help_text="ISO 3166-1 alpha-2, where the listener lives")
+    explicit_filter = models.BooleanField(default=False, help_text="hide explicit tracks")
+    created_at = models.DateTimeField(db_default=Now())
+    on_platform_since = models.DateTimeField(null=True, blank=True)
+    subscribed_since = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="listener_country_is_alpha2")]
+
+    def __str__(self) -> str:
+        return f"listener {self.platform_id[:8]} ({self.country})"
+
+
+class Residence(models.Model):
+    """A country a listener has lived in, from `since` until the next one begins."""
+
+    listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="residences")
+    country = models.CharField(max_length=2)
+    since = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["listener", "since"], name="residence_one_per_instant"),
+            CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="residence_country_is_alpha2"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.country} since {self.since:%Y-%m-%d}"
