@@ -1,0 +1,1 @@
+"""What billing systems tell us: stored raw and for ever, then acted upon by whoever is concerned."""

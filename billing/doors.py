@@ -1,0 +1,86 @@
+"""The webhooks of billing systems: prove, store, answer. Acting on the event comes later.
+
+Forged events get 401. A proven event that makes no sense is kept and gets 400, so that its sender
+learns of it and nothing is lost. Everything else is our fault and gets 5xx, so that it comes again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.actions import store_letter
+from billing.models import BillingEvent
+from billing.providers import standard
+from kernel.errors import Kind, Refusal
+from web.bodies import BadEncoding, read_body
+
+
+class NotUnderstood(Refusal):
+    """The event is genuine and has been kept, but it cannot be read as what it claims to be."""
+
+    code, kind = "invalid_event", Kind.INVALID
+
+
+class StandardDoor(APIView):
+    """POST /webhooks/billing/standard."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    limit_scope = "webhooks"
+
+    class Output(serializers.Serializer[Any]):
+        event_id = serializers.CharField()
+        state = serializers.ChoiceField(choices=BillingEvent.State.choices)
+
+        class Meta:
+            ref_name = "BillingEventReceipt"
+
+    class Input(serializers.Serializer[Any]):
+        type = serializers.CharField()
+        timestamp = serializers.DateTimeField()
+        data = serializers.DictField()  # type: ignore[assignment]  # the name is the standard's
+
+        class Meta:
+            ref_name = "BillingEventEnvelope"
+
+    @extend_schema(
+        operation_id="billing_standard",
+        request=Input,
+        responses={202: Output},
+        parameters=[
+            OpenApiParameter(name, str, OpenApiParameter.HEADER, required=True)
+            for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Take one event of any billing system that signs by Standard Webhooks."""
+        if not settings.BILLING_STANDARD_SECRETS:
+            raise Http404
+        body = raw_body(request)
+        event_id = standard.prove(
+            body=body,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            secrets=settings.BILLING_STANDARD_SECRETS,
+        )
+        with transaction.atomic():
+            event = store_letter(standard.read(body=body, event_id=event_id))
+        if event.state == BillingEvent.State.REFUSED:
+            raise NotUnderstood(event.last_error)
+        return Response({"event_id": event.event_id, "state": event.state}, status=status.HTTP_202_ACCEPTED)
+
+
+def raw_body(request: Request) -> bytes:
+    """The bytes exactly as they were signed."""
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise BadEncoding("events are signed as they are sent, so they come without Content-Encoding")
+    return read_body(request._request)

@@ -1,0 +1,62 @@
+"""The letters billing systems send."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class BillingEventQuerySet(models.QuerySet["BillingEvent"]):
+    def due(self) -> Self:
+        """Stored, not handled yet, and not resting after a failure."""
+        return self.filter(state=BillingEvent.State.WAITING, due_at__lte=Now())
+
+    def about(self, subject: str) -> Self:
+        """Every believable event about one thing, in the order in which it happened."""
+        believable = [BillingEvent.State.WAITING, BillingEvent.State.HANDLED, BillingEvent.State.DEAD]
+        return self.filter(subject=subject, state__in=believable).order_by("occurred_at", "event_id")
+
+
+class BillingEvent(models.Model):
+    """One event as it came, unique for ever by its provider's id.
+
+    `subject` is what it is about (for a subscription its external_id), so that all events about one
+    thing can be folded together. `body` is the raw letter; `data` what its door read from it.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "WAITING", "waiting"
+        HANDLED = "HANDLED", "handled"
+        IGNORED = "IGNORED", "of a kind nobody here handles"
+        REFUSED = "REFUSED", "refused: not understood"
+        DEAD = "DEAD", "dead: needs a person"
+
+    provider = models.CharField(max_length=32)
+    event_id = models.CharField(max_length=255)
+    type = models.CharField(max_length=128, blank=True)
+    subject = models.CharField(max_length=255, blank=True)
+    occurred_at = models.DateTimeField(null=True, blank=True)
+    received_at = models.DateTimeField(db_default=Now())
+    body = models.BinaryField()
+    data = models.JSONField(default=dict)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField(db_default=Now())
+    last_error = models.TextField(blank=True)
+
+    objects = BillingEventQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "event_id"], name="billingevent_once_for_ever"),
+        ]
+        indexes = [
+            models.Index(fields=["subject", "occurred_at", "event_id"], name="billingevent_by_subject"),
+            models.Index(fields=["due_at"], condition=models.Q(state="WAITING"), name="billingevent_waiting"),
+            models.Index(fields=["state", "-id"], name="billingevent_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.event_id} {self.type}"

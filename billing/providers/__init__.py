@@ -1,0 +1,1 @@
+"""One module per billing provider: its proof, and its bytes turned into our own letter."""
