@@ -1,0 +1,65 @@
+"""Where the platform pushes its catalogue: prove, keep, answer within its 10 seconds. Applying comes later."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from catalogue.actions import store_event
+from kernel.errors import Kind, Refusal
+from massivemusic.events import check_token, load_public_keys
+from web.bodies import parse_json, read_body
+
+
+class NotAnEvent(Refusal):
+    """A catalogue event is an array with at least one member."""
+
+    code, kind = "invalid_event", Kind.INVALID
+
+
+@cache
+def public_keys() -> tuple[RSAPublicKey, ...]:
+    """The keys whose signature we take, read from their PEM files once."""
+    return tuple(load_public_keys(settings.CATALOGUE_EVENT_PUBLIC_KEYS))
+
+
+class CatalogueDoor(APIView):
+    """POST /webhooks/catalogue/standard."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    limit_scope = "webhooks"
+
+    class Output(serializers.Serializer[Any]):
+        event_id = serializers.CharField()
+        members = serializers.IntegerField()
+
+        class Meta:
+            ref_name = "CatalogueEventReceipt"
+
+    @extend_schema(
+        operation_id="catalogue_event",
+        request={"application/json": {"type": "array", "items": {"type": "object"}, "minItems": 1}},
+        responses={202: Output},
+        parameters=[OpenApiParameter("Authorization", str, OpenApiParameter.HEADER, required=True)],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Take one array of release events and takedowns from the platform, gzipped or not."""
+        check_token(request.headers.get("Authorization", ""), keys=public_keys(), now=timezone.now())
+        body = read_body(request._request)
+        members = parse_json(body)
+        if not isinstance(members, list) or not members:
+            raise NotAnEvent("a catalogue event is an array with at least one member")
+        event = store_event(body=body, members=len(members))
+        return Response({"event_id": str(event.pk), "members": len(members)}, status=status.HTTP_202_ACCEPTED)

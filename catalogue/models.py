@@ -1,0 +1,160 @@
+"""The mirror's rows. Everything here is written by `catalogue.actions` alone, from catalogue events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.db.models import CheckConstraint, Exists, F, OuterRef, Q
+from django.db.models.functions import Now
+
+from catalogue.rules import Use
+
+
+class Artist(models.Model):
+    """An artist, by the platform's id."""
+
+    id = models.IntegerField(primary_key=True)
+    name = models.CharField(max_length=1024)
+    search = SearchVectorField(null=True)
+
+    class Meta:
+        indexes = [GinIndex(fields=["search"], name="artist_search")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Release(models.Model):
+    """A release as of its highest version. A takedown leaves the row as a tombstone with its version.
+
+    A takedown may be all we ever heard of a release; then everything but id and version is empty.
+    """
+
+    id = models.IntegerField(primary_key=True)
+    version = models.BigIntegerField()
+    taken_down_at = models.DateTimeField(null=True, blank=True)
+    title = models.CharField(max_length=1024, blank=True)
+    subtitle = models.CharField(max_length=1024, blank=True)
+    artist = models.ForeignKey(Artist, on_delete=models.PROTECT, null=True, related_name="releases")
+    label = models.CharField(max_length=512, blank=True)
+    licensor_id = models.IntegerField(null=True)
+    type = models.CharField(max_length=64, blank=True)
+    upc = models.CharField(max_length=64, blank=True)
+    genres = ArrayField(models.CharField(max_length=128), default=list)
+    explicit = models.BooleanField(default=False)
+    release_date = models.DateTimeField(null=True)
+    duration_seconds = models.PositiveIntegerField(default=0)
+    p_line = models.CharField(max_length=1024, blank=True)
+    c_line = models.CharField(max_length=1024, blank=True)
+    changed_at = models.DateTimeField(db_default=Now())
+    search = SearchVectorField(null=True)
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["search"], name="release_search"),
+            models.Index(fields=["artist", "-release_date"], name="release_by_artist"),
+            models.Index(fields=["-release_date", "-id"], name="release_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title or 'release'} ({self.pk})"
+
+
+class TrackQuerySet(models.QuerySet["Track"]):
+    def standing(self) -> Self:
+        """Tracks that are on their release, with the release not taken down."""
+        return self.filter(gone_at__isnull=True, release__taken_down_at__isnull=True)
+
+    def playable(self, *, country: str, at: datetime, use: Use = Use.STREAM) -> Self:
+        """Tracks that may be used so, there and then; the set-wise twin of `rules.judge`."""
+        offers = Offer.objects.filter(track=OuterRef("pk"), use=use, territories__contains=[country], starts_at__lte=at)
+        return self.standing().filter(Exists(offers.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=at))))
+
+    def told(self) -> Self:
+        """With everything a track's public shape needs, in a constant number of queries."""
+        return self.select_related("artist", "release").prefetch_related("offers")
+
+
+class Track(models.Model):
+    """A track on its release. One that a newer snapshot no longer names stays as gone, for old plays and playlists."""
+
+    id = models.IntegerField(primary_key=True)
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="tracks")
+    artist = models.ForeignKey(Artist, on_delete=models.PROTECT, related_name="tracks")
+    title = models.CharField(max_length=1024)
+    subtitle = models.CharField(max_length=1024, blank=True)
+    isrc = models.CharField(max_length=32, blank=True)
+    disc_number = models.PositiveIntegerField(default=1)
+    track_number = models.PositiveIntegerField(default=1)
+    duration_seconds = models.PositiveIntegerField(default=0)
+    explicit = models.BooleanField(default=False)
+    gone_at = models.DateTimeField(null=True, blank=True)
+    search = SearchVectorField(null=True)
+
+    objects = TrackQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["search"], name="track_search"),
+            models.Index(fields=["isrc"], name="track_by_isrc"),
+            models.Index(fields=["release", "disc_number", "track_number"], name="track_on_release"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.pk})"
+
+
+class Offer(models.Model):
+    """A right: one use of one track, or of the whole release, in some territories, `[starts_at, ends_at)`."""
+
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="offers")
+    track = models.ForeignKey(Track, on_delete=models.CASCADE, null=True, related_name="offers")
+    use = models.CharField(max_length=16, choices=[(use.value, use.value) for use in Use])
+    territories = ArrayField(models.CharField(max_length=2))
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            CheckConstraint(condition=Q(ends_at__isnull=True) | Q(ends_at__gt=F("starts_at")), name="offer_has_length"),
+        ]
+        indexes = [models.Index(fields=["track", "use"], name="offer_of_track")]
+
+    def __str__(self) -> str:
+        return f"{self.use} in {','.join(self.territories[:5])}"
+
+
+class CatalogueEvent(models.Model):
+    """One body as the platform posted it: gzipped raw bytes, applied later, member by member."""
+
+    class State(models.TextChoices):
+        WAITING = "WAITING", "waiting"
+        APPLIED = "APPLIED", "applied"
+        PARTLY = "PARTLY", "applied but for the refused members"
+        DEAD = "DEAD", "dead: needs a person"
+
+    kind = models.CharField(max_length=16, default="standard")
+    received_at = models.DateTimeField(db_default=Now())
+    body = models.BinaryField()
+    members = models.PositiveIntegerField()
+    state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField(db_default=Now())
+    outcome = models.JSONField(
+        default=dict, help_text="how many members were applied, stale or tests; which were refused"
+    )
+    last_error = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["due_at", "id"], condition=Q(state="WAITING"), name="catalogueevent_waiting"),
+            models.Index(fields=["state", "-id"], name="catalogueevent_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.kind}, {self.members} member(s)"

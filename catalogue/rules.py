@@ -1,0 +1,105 @@
+"""Whether a track may be played, and why not. Pure: rows in, reasons out.
+
+Availability is per use, per territory and per time (Streaming guide §4): a track may be sold where
+it may not be streamed, and streamed later than it is sold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kernel.errors import Kind, Refusal
+
+
+class TrackNotFound(Refusal):
+    """We have never heard of this track."""
+
+    code, kind, platform_code = "track_not_found", Kind.NOT_FOUND, 2001
+
+
+class Use(StrEnum):
+    """What a track is wanted for."""
+
+    STREAM = "STREAM"
+    DOWNLOAD = "DOWNLOAD"
+    AD_STREAM = "AD_STREAM"
+
+
+class Reason(StrEnum):
+    """Why a known track cannot be played here and now."""
+
+    TAKEN_DOWN = "TAKEN_DOWN"
+    USE = "USE"
+    TERRITORY = "TERRITORY"
+    NOT_YET = "NOT_YET"
+    ENDED = "ENDED"
+    EXPLICIT_FILTER = "EXPLICIT_FILTER"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """One offer for one use: whether it holds in the country asked about, and its time `[starts_at, ends_at)`."""
+
+    here: bool
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """One rule that was asked: whether it holds, and a sentence for people."""
+
+    rule: Reason
+    holds: bool
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Every rule asked, in order; the first that does not hold is the reason."""
+
+    asked: tuple[Asked, ...]
+    available_from: datetime | None = None
+
+    @property
+    def reason(self) -> Reason | None:
+        return next((asked.rule for asked in self.asked if not asked.holds), None)
+
+    @property
+    def playable(self) -> bool:
+        return self.reason is None
+
+
+def judge(
+    *,
+    windows: Iterable[Window],
+    use: Use,
+    country: str,
+    at: datetime,
+    taken_down: bool = False,
+    explicit: bool = False,
+    explicit_filter: bool = False,
+) -> Verdict:
+    """Judge one track by its offers for `use`, for a listener in `country`, at an instant."""
+    offered = list(windows)
+    here = [window for window in offered if window.here]
+    begun = [window for window in here if window.starts_at <= at]
+    open_now = [window for window in begun if window.ends_at is None or window.ends_at > at]
+    future = [window.starts_at for window in here if window.starts_at > at]
+    waiting = not open_now and bool(future)
+    asked = (
+        Asked(rule=Reason.TAKEN_DOWN, holds=not taken_down, detail="the release must not have been taken down"),
+        Asked(rule=Reason.USE, holds=bool(offered), detail=f"it must be offered for {use.value}"),
+        Asked(rule=Reason.TERRITORY, holds=bool(here), detail=f"it must be offered in {country}"),
+        Asked(rule=Reason.NOT_YET, holds=not waiting, detail="an offer there must have begun"),
+        Asked(rule=Reason.ENDED, holds=bool(open_now) or waiting, detail="an offer there must not have ended"),
+        Asked(
+            rule=Reason.EXPLICIT_FILTER,
+            holds=not (explicit and explicit_filter),
+            detail="it must not be explicit while the listener hides explicit tracks",
+        ),
+    )
+    return Verdict(asked=asked, available_from=min(future) if waiting else None)

@@ -1,0 +1,124 @@
+"""The public shapes of artists, releases and tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from catalogue.models import Artist, Offer, Release, Track
+from catalogue.rules import Reason, Use, Verdict, Window, judge
+from massivemusic.images import cover_template
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ear:
+    """For whom and when something is shown: decides `playable` on every track."""
+
+    country: str
+    explicit_filter: bool
+    at: datetime
+
+
+def windows_of(offers: list[Offer], *, use: Use, country: str) -> list[Window]:
+    """The offers for one use, as the rules read them."""
+    return [
+        Window(here=country in offer.territories, starts_at=offer.starts_at, ends_at=offer.ends_at)
+        for offer in offers
+        if offer.use == use
+    ]
+
+
+def verdict_on(track: Track, ear: Ear, *, use: Use = Use.STREAM) -> Verdict:
+    """Judge a track that was read with `told()`."""
+    return judge(
+        windows=windows_of(list(track.offers.all()), use=use, country=ear.country),
+        use=use,
+        country=ear.country,
+        at=ear.at,
+        taken_down=track.gone_at is not None or track.release.taken_down_at is not None,
+        explicit=track.explicit,
+        explicit_filter=ear.explicit_filter,
+    )
+
+
+class ArtistRef(serializers.ModelSerializer[Artist]):
+    class Meta:
+        model = Artist
+        fields = ["id", "name"]
+
+
+class ReleaseRef(serializers.ModelSerializer[Release]):
+    class Meta:
+        model = Release
+        fields = ["id", "title"]
+
+
+class TrackShape(serializers.ModelSerializer[Track]):
+    """A track as every endpoint shows it. Needs an Ear in the context."""
+
+    version = serializers.CharField(source="subtitle", help_text="e.g. Live, Remastered; may be empty")
+    artist = ArtistRef()
+    release = ReleaseRef()
+    image_url = serializers.SerializerMethodField(help_text="a template: replace {size} by a number of pixels")
+    playable = serializers.SerializerMethodField()
+    unplayable_reason = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Track
+        fields = [
+            "id", "title", "version", "artist", "release", "isrc", "duration_seconds", "explicit",
+            "track_number", "disc_number", "image_url", "playable", "unplayable_reason",
+        ]  # fmt: skip
+        ref_name = "Track"
+
+    def get_image_url(self, track: Track) -> str:
+        return cover_template(settings.MASSIVEMUSIC["image_url"], track.release_id)
+
+    def get_playable(self, track: Track) -> bool:
+        return self._reason(track) is None
+
+    @extend_schema_field(serializers.ChoiceField(choices=[reason.value for reason in Reason], allow_null=True))
+    def get_unplayable_reason(self, track: Track) -> str | None:
+        return self._reason(track)
+
+    def _reason(self, track: Track) -> Reason | None:
+        return verdict_on(track, self.context["ear"]).reason
+
+
+class ReleaseShape(serializers.ModelSerializer[Release]):
+    """A release without its tracks."""
+
+    version = serializers.CharField(source="subtitle")
+    artist = ArtistRef()
+    image_url = serializers.SerializerMethodField(help_text="a template: replace {size} by a number of pixels")
+
+    class Meta:
+        model = Release
+        fields = [
+            "id", "title", "version", "artist", "type", "label", "upc", "genres", "explicit",
+            "release_date", "duration_seconds", "image_url",
+        ]  # fmt: skip
+        ref_name = "Release"
+
+    def get_image_url(self, release: Release) -> str:
+        return cover_template(settings.MASSIVEMUSIC["image_url"], release.pk)
+
+
+class ReleaseWithTracks(ReleaseShape):
+    """A release with its tracks in playing order."""
+
+    tracks = serializers.SerializerMethodField()
+
+    class Meta(ReleaseShape.Meta):
+        fields = [*ReleaseShape.Meta.fields, "tracks"]
+        ref_name = "ReleaseWithTracks"
+
+    @extend_schema_field(TrackShape(many=True))
+    def get_tracks(self, release: Release) -> Any:
+        tracks = Track.objects.standing().filter(release=release).told().order_by("disc_number", "track_number", "pk")
+        return TrackShape(tracks, many=True, context=self.context).data
