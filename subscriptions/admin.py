@@ -1,0 +1,30 @@
+"""Plans to edit; subscriptions and windows to read."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from unfold.admin import ModelAdmin, TabularInline
+
+from desk.rows import ReadOnly
+from subscriptions.models import Plan, PlatformWindow, Subscription
+
+
+@admin.register(Plan)
+class PlanAdmin(ModelAdmin):
+    list_display = ["code", "name", "trial", "offline"]
+    search_fields = ["code", "name"]
+
+
+class WindowInline(ReadOnly, TabularInline):
+    model = PlatformWindow
+    fields = ["plan", "starts_at", "expires_at", "state", "detail", "told_at"]
+    extra = 0
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnly, ModelAdmin):
+    list_display = ["external_id", "listener", "plan", "status", "starts_at", "entitled_until", "as_of"]
+    list_filter = ["status", "plan"]
+    list_select_related = ["listener", "plan"]
+    search_fields = ["external_id", "listener__platform_id", "listener__user__email"]
+    inlines = [WindowInline]

@@ -1,0 +1,94 @@
+"""A listener's subscription, the plans there are, and the date rules as a dry run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from kernel.errors import Kind, Refusal
+from subscriptions.models import Plan, Subscription
+from subscriptions.rules import Terms, broken
+from subscriptions.shapes import Instant, PlanShape, SubscriptionShape
+from web.callers import IsListener, ListenerRequest, listener_id_of
+
+
+class NeverSubscribed(Refusal):
+    """The listener has never had a subscription."""
+
+    code, kind, platform_code = "no_subscription", Kind.NOT_FOUND, 2002
+
+
+class MySubscription(APIView):
+    permission_classes = [IsListener]
+
+    @extend_schema(operation_id="subscription_read", responses=SubscriptionShape)
+    def get(self, request: ListenerRequest) -> Response:
+        """The caller's subscription that runs longest, run out or not."""
+        mine = Subscription.objects.filter(listener=listener_id_of(request)).select_related("plan")
+        subscription = mine.order_by("-entitled_until", "-as_of").first()
+        if subscription is None:
+            raise NeverSubscribed("there is no subscription")
+        return Response(SubscriptionShape(subscription).data)
+
+
+class Plans(APIView):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(operation_id="plans", responses=PlanShape(many=True))
+    def get(self, request: Request) -> Response:
+        """Every plan a billing system may name."""
+        return Response({"results": PlanShape(Plan.objects.order_by("code"), many=True).data, "next": None})
+
+
+class CheckTerms(APIView):
+    """What the platform would say to a subscription's dates, without telling it anything."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    class Input(serializers.Serializer[Any]):
+        plan_code = serializers.SlugRelatedField(slug_field="code", queryset=Plan.objects.all())
+        activated_at = Instant()
+        current_period_start = Instant()
+        trial_ends_at = Instant(required=False, allow_null=True)
+        expires_at = Instant()
+
+        class Meta:
+            ref_name = "SubscriptionTerms"
+
+    class Output(serializers.Serializer[Any]):
+        class BrokenRule(serializers.Serializer[Any]):
+            rule = serializers.CharField()
+            field = serializers.CharField()
+            detail = serializers.CharField()
+            nearest = serializers.DateTimeField(allow_null=True)
+
+        valid = serializers.BooleanField()
+        broken = BrokenRule(many=True)
+
+        class Meta:
+            ref_name = "SubscriptionCheck"
+
+    @extend_schema(operation_id="subscription_check", request=Input, responses=Output)
+    def post(self, request: Request) -> Response:
+        """Name every date rule the terms break now, with the nearest value that would pass it."""
+        wish = self.Input(data=request.data)
+        wish.is_valid(raise_exception=True)
+        given = wish.validated_data
+        terms = Terms(
+            trial=given["plan_code"].trial,
+            activated_at=given["activated_at"],
+            starts_at=given["current_period_start"],
+            trial_ends_at=given.get("trial_ends_at"),
+            expires_at=given["expires_at"],
+        )
+        faults = broken(terms, now=timezone.now())
+        return Response(self.Output({"valid": not faults, "broken": faults}).data)

@@ -1,0 +1,109 @@
+"""Plans, subscriptions, and what the platform has been told of them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import CheckConstraint, F, Q, UniqueConstraint
+from django.db.models.functions import Now
+
+from subscriptions.folding import Status
+
+
+class Plan(models.Model):
+    """A plan by the platform's plan code, which the platform's client manager names (Streaming guide §2.2)."""
+
+    code = models.CharField(max_length=64, primary_key=True)
+    name = models.CharField(max_length=128)
+    trial = models.BooleanField(default=False, help_text="the platform then wants the trial's end")
+    offline = models.BooleanField(default=False, help_text="may take tracks offline")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SubscriptionQuerySet(models.QuerySet["Subscription"]):
+    def covering(self, instant: datetime) -> Self:
+        """Subscriptions whose right to stream holds at `instant` (UTC): start included, end not."""
+        return self.filter(starts_at__lte=instant, entitled_until__gt=instant)
+
+
+class Subscription(models.Model):
+    """One agreement as billing knows it by `external_id`, as of the latest event about it.
+
+    Always derived by folding all stored events, never patched. Instants are UTC; `recurring_fee`
+    is in minor units of `currency`, 0 on a voucher.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    listener = models.ForeignKey("accounts.Listener", on_delete=models.PROTECT, related_name="subscriptions")
+    external_id = models.CharField(max_length=255, unique=True)
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT)
+    status = models.CharField(max_length=16, choices=[(status.value, status.value) for status in Status])
+    recurring_fee = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3)
+    country = models.CharField(max_length=2)
+    postcode = models.CharField(max_length=32, blank=True)
+    activated_at = models.DateTimeField()
+    starts_at = models.DateTimeField()
+    trial_ends_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField()
+    entitled_until = models.DateTimeField(help_text="when the right to stream ends, whatever was paid for")
+    cancel_at_period_end = models.BooleanField(default=False)
+    as_of = models.DateTimeField(help_text="the time of the event this state comes from")
+
+    objects = SubscriptionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            CheckConstraint(condition=Q(starts_at__gte=F("activated_at")), name="subscription_starts_active"),
+            CheckConstraint(condition=Q(expires_at__gt=F("starts_at")), name="subscription_has_length"),
+            CheckConstraint(condition=Q(entitled_until__lte=F("expires_at")), name="subscription_right_within_period"),
+        ]
+        indexes = [models.Index(fields=["listener", "-entitled_until"], name="subscription_of_listener")]
+
+    def __str__(self) -> str:
+        return f"{self.external_id} {self.plan_id} {self.status}"
+
+
+class PlatformWindow(models.Model):
+    """One stretch of a subscription that the platform has been, or is to be, told.
+
+    `starts_at` is the true start; the one sent may be later (`rules.on_the_wire`).
+    """
+
+    class State(models.TextChoices):
+        PENDING = "PENDING", "to be told"
+        SYNCED = "SYNCED", "the platform knows"
+        REFUSED = "REFUSED", "the platform would not have it"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="windows")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT)
+    recurring_fee = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3)
+    country = models.CharField(max_length=2)
+    postcode = models.CharField(max_length=32, blank=True)
+    activated_at = models.DateTimeField()
+    starts_at = models.DateTimeField()
+    trial_ends_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField()
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
+    detail = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    told_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(
+                fields=["subscription", "plan", "starts_at", "expires_at", "recurring_fee"],
+                name="platformwindow_told_once",
+            ),
+            CheckConstraint(condition=Q(expires_at__gt=F("starts_at")), name="platformwindow_has_length"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan_id} from {self.starts_at:%Y-%m-%d} {self.state}"

@@ -1,0 +1,122 @@
+"""The shapes subscriptions come in and go out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from kernel.values import is_country, is_currency
+from subscriptions.folding import Status
+from subscriptions.models import Plan, PlatformWindow, Subscription
+
+MINOR_UNITS_LIMIT = 2**31 - 1
+
+
+class Instant(serializers.DateTimeField):
+    """An RFC 3339 time with its offset, of a sane year; a naive one has no instant and is refused."""
+
+    default_error_messages = {
+        "naive": "must carry an offset, such as Z",
+        "year": "must lie between the years 2000 and 2100",
+    }
+
+    def enforce_timezone(self, value: Any) -> Any:
+        if value.tzinfo is None:
+            self.fail("naive")
+        try:
+            value = super().enforce_timezone(value)
+        except OverflowError:
+            self.fail("year")
+        if not 2000 <= value.year <= 2100:
+            self.fail("year")
+        return value
+
+    def to_internal_value(self, value: Any) -> Any:
+        if not isinstance(value, str) or "T" not in value.upper():
+            self.fail("invalid", format="YYYY-MM-DDThh:mm:ssZ")
+        return super().to_internal_value(value)
+
+
+class WholeNumber(serializers.IntegerField):
+    """A JSON number without a fraction: no text, no 9.0, no true."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+def country_exists(text: str) -> None:
+    if not is_country(text):
+        raise serializers.ValidationError("must be an ISO 3166-1 alpha-2 code in upper case")
+
+
+def currency_exists(text: str) -> None:
+    if not is_currency(text):
+        raise serializers.ValidationError("must be an ISO 4217 code in upper case")
+
+
+class SubscriptionUpdated(serializers.Serializer[Any]):
+    """The data of a `subscription.updated` event."""
+
+    account_id = serializers.UUIDField()
+    external_id = serializers.CharField(max_length=255)
+    plan_code = serializers.CharField(max_length=64)
+    status = serializers.ChoiceField(choices=["active", "past_due", "paused", "cancelled", "expired", "refunded"])
+    currency = serializers.CharField(validators=[currency_exists])
+    recurring_fee = WholeNumber(min_value=0, max_value=MINOR_UNITS_LIMIT, help_text="in minor units")
+    country = serializers.CharField(validators=[country_exists])
+    postcode = serializers.CharField(max_length=32, required=False, allow_null=True, allow_blank=True)
+    activated_at = Instant()
+    current_period_start = Instant()
+    trial_ends_at = Instant(required=False, allow_null=True)
+    expires_at = Instant()
+    cancel_at_period_end = serializers.BooleanField(default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["current_period_start"] < attrs["activated_at"]:
+            raise serializers.ValidationError({"current_period_start": "must not lie before activated_at"})
+        if attrs["expires_at"] <= attrs["current_period_start"]:
+            raise serializers.ValidationError({"expires_at": "must lie after current_period_start"})
+        return attrs
+
+
+class PlanShape(serializers.ModelSerializer[Plan]):
+    class Meta:
+        model = Plan
+        fields = ["code", "name", "trial", "offline"]
+        ref_name = "Plan"
+
+
+class PlatformState(serializers.ModelSerializer[PlatformWindow]):
+    class Meta:
+        model = PlatformWindow
+        fields = ["state", "detail"]
+        ref_name = "PlatformState"
+
+
+class SubscriptionShape(serializers.ModelSerializer[Subscription]):
+    """A listener's subscription, with whether the platform knows of it."""
+
+    status = serializers.SerializerMethodField()
+    plan = PlanShape()
+    current_period_start = serializers.DateTimeField(source="starts_at")
+    platform = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Subscription
+        fields = [
+            "status", "plan", "activated_at", "current_period_start", "trial_ends_at", "expires_at",
+            "cancel_at_period_end", "platform",
+        ]  # fmt: skip
+        ref_name = "Subscription"
+
+    def get_status(self, subscription: Subscription) -> str:
+        ran_out = subscription.entitled_until <= timezone.now() and subscription.status != Status.REFUNDED
+        return Status.EXPIRED.value if ran_out else subscription.status
+
+    def get_platform(self, subscription: Subscription) -> dict[str, str]:
+        window = subscription.windows.order_by("-created_at").first()
+        return dict(PlatformState(window).data) if window else {"state": PlatformWindow.State.PENDING, "detail": ""}
