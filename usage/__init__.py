@@ -1,0 +1,1 @@
+"""The play ledger: every play kept once, reported once, and its fate known."""

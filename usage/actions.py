@@ -1,0 +1,178 @@
+"""From waiting plays to batches, and what became of each batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from outbox.actions import Draft, send_all
+from usage.models import Play, PlayBatch, PlayState
+from usage.rules import REPORTABLE, SETTLED
+
+AT_ONCE: Final = 10_000  # plays made into batches in one transaction
+
+log = logging.getLogger(__name__)
+
+# One batcher at a time; a second one finds the lock taken and leaves.
+LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('usage.batch'))"
+# Oldest first, cut into batches of one listener in one country.
+CHOOSE: Final = """
+    WITH waiting AS (
+        SELECT id, played_at, listener_id, country,
+               (row_number() OVER (PARTITION BY listener_id, country ORDER BY played_at, id) - 1) / %(size)s AS part
+          FROM (SELECT id, played_at, listener_id, country FROM usage_play
+                 WHERE state = 'WAITING' AND batch_id IS NULL AND played_at <= %(settled)s
+                 ORDER BY played_at LIMIT %(limit)s) AS oldest
+    )
+    SELECT w.listener_id, l.platform_id, w.country, array_agg(w.id), min(w.played_at), max(w.played_at)
+      FROM waiting w JOIN accounts_listener l ON l.id = w.listener_id
+     GROUP BY w.listener_id, l.platform_id, w.country, w.part
+     ORDER BY min(w.played_at)
+"""
+# The months in between keep PostgreSQL from looking through every partition.
+ASSIGN: Final = """
+    UPDATE usage_play p SET batch_id = a.batch_id
+      FROM unnest(%(plays)s::bigint[], %(batches)s::bigint[]) AS a (id, batch_id)
+     WHERE p.id = a.id AND p.played_at BETWEEN %(first)s AND %(last)s
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Plays that can go out in one call, before they are a batch."""
+
+    listener_id: Any
+    platform_id: str
+    country: str
+    plays: list[int]
+    first: datetime
+    last: datetime
+
+
+@transaction.atomic
+def batch_waiting_plays(*, now: datetime) -> int:
+    """Cut waiting plays into batches and queue each for the platform; how many plays were batched.
+
+    Batches and messages commit together. Runs as often as anybody likes, one at a time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK)
+        if not cursor.fetchone()[0]:
+            return 0
+        expire_the_late(now=now)
+        wish = {"size": settings.USAGE_BATCH_SIZE, "settled": now - SETTLED, "limit": AT_ONCE}
+        cursor.execute(CHOOSE, wish)
+        names = ("listener_id", "platform_id", "country", "plays", "first", "last")
+        groups = [Group(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+    make_batches(groups)
+    return sum(len(group.plays) for group in groups)
+
+
+def make_batches(groups: Sequence[Group]) -> None:
+    """One batch and one message for each group. A batch's deadline is its oldest play's 61st day."""
+    if not groups:
+        return
+    batches = PlayBatch.objects.bulk_create(
+        PlayBatch(listener_id=group.listener_id, country=group.country, size=len(group.plays)) for group in groups
+    )
+    pairs = [(play, batch.pk) for batch, group in zip(batches, groups, strict=True) for play in group.plays]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ASSIGN,
+            {
+                "plays": [play for play, _ in pairs],
+                "batches": [batch for _, batch in pairs],
+                "first": min(group.first for group in groups),
+                "last": max(group.last for group in groups),
+            },
+        )
+    send_all(
+        Draft(
+            topic="plays.log",
+            key=str(batch.pk),
+            lane=group.platform_id,
+            body={"batch_id": batch.pk},
+            deadline=group.first + REPORTABLE,
+        )
+        for batch, group in zip(batches, groups, strict=True)
+    )
+
+
+def expire_the_late(*, now: datetime) -> int:
+    """Plays the platform would refuse as too old are set aside, visible and counted."""
+    late = Play.objects.filter(state=PlayState.WAITING, batch=None, played_at__lte=now - REPORTABLE)
+    if expired := late.update(state=PlayState.EXPIRED):
+        log.error("%s play(s) became too old to be reported", expired)
+    return expired
+
+
+def plays_of(batch_id: int) -> list[Play]:
+    """A batch's plays in the order they were played, which is the order they are sent in."""
+    return list(Play.objects.filter(batch_id=batch_id).order_by("played_at", "pk"))
+
+
+def settle_batch(
+    batch_id: int, state: PlayBatch.State, plays: PlayState, *, platform_code: int | None = None, detail: str = ""
+) -> None:
+    """Write down where a batch stands, and every play in it."""
+    unanswered = {PlayBatch.State.WAITING, PlayBatch.State.SENDING}
+    PlayBatch.objects.filter(pk=batch_id).update(
+        state=state,
+        answered_at=None if state in unanswered else Now(),
+        platform_code=platform_code,
+        detail=detail[:2000],
+    )
+    Play.objects.filter(batch_id=batch_id).update(state=plays, platform_code=platform_code)
+
+
+def doubt_batch(body: Mapping[str, Any]) -> None:
+    """Nobody knows whether the platform took the batch: hold it for the usage report, or send it again if so set."""
+    batch_id = body["batch_id"]
+    if settings.USAGE_DOUBT == "resend":
+        settle_batch(batch_id, PlayBatch.State.IN_DOUBT, PlayState.WAITING, detail="no answer; sent again by policy")
+        release_plays(plays_of(batch_id))
+    else:
+        settle_batch(batch_id, PlayBatch.State.IN_DOUBT, PlayState.IN_DOUBT, detail="no answer was heard")
+
+
+def release_plays(plays: Iterable[Play]) -> None:
+    """Let plays wait for another batch."""
+    Play.objects.filter(pk__in=[play.pk for play in plays]).update(state=PlayState.WAITING, batch=None)
+
+
+def refuse_plays(batch: PlayBatch, bad: Mapping[int, int | None], *, detail: str) -> None:
+    """The platform named the bad plays of a batch (position → its code); the good ones wait for another batch,
+    or count as sent where the platform keeps them (settings.USAGE_PARTIAL)."""
+    plays = plays_of(batch.pk)
+    settle_batch(batch.pk, PlayBatch.State.SPLIT, PlayState.SENT, detail=detail)
+    for position, code in bad.items():
+        Play.objects.filter(pk=plays[position].pk).update(state=PlayState.REJECTED, platform_code=code)
+    if settings.USAGE_PARTIAL == "reject":
+        release_plays(play for position, play in enumerate(plays) if position not in bad)
+
+
+def halve_batch(batch: PlayBatch, *, detail: str) -> None:
+    """The platform refused a batch without naming the bad play: send its halves, so that one costs no other."""
+    plays = plays_of(batch.pk)
+    settle_batch(batch.pk, PlayBatch.State.SPLIT, PlayState.WAITING, detail=detail)
+    middle = len(plays) // 2
+    make_batches(
+        [
+            Group(
+                listener_id=batch.listener_id,
+                platform_id=batch.listener.platform_id,
+                country=batch.country,
+                plays=[play.pk for play in half],
+                first=half[0].played_at,
+                last=half[-1].played_at,
+            )
+            for half in (plays[:middle], plays[middle:])
+        ]
+    )

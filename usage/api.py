@@ -1,0 +1,124 @@
+"""Plays: phones report them, and may look at what became of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from kernel.errors import InvalidParameter
+from usage.intake import take_plays
+from usage.models import Play
+from usage.reading import MOST, plays_in
+from usage.rules import USER_AGENT_LIMIT, Mode
+from web.bodies import json_bytes, parse_json
+from web.callers import IsListener, ListenerRequest, listener_id_of
+from web.pages import Pages
+
+
+class PlayInput(serializers.Serializer[Any]):
+    """One play. `play_id` is the device's own UUID: sent again with it, a play counts once."""
+
+    play_id = serializers.UUIDField()
+    track_id = serializers.IntegerField(min_value=1)
+    release_id = serializers.IntegerField(min_value=1)
+    format_id = serializers.IntegerField(min_value=1)
+    played_at = serializers.DateTimeField(help_text="with offset, at most 61 days ago")
+    seconds_played = serializers.IntegerField(min_value=0, help_text="0 for a pre-fetched track never played")
+    mode = serializers.ChoiceField(choices=[mode.value for mode in Mode])
+    user_agent = serializers.CharField(help_text=f"device model and app version; cut at {USER_AGENT_LIMIT} characters")
+    source = serializers.CharField(  # type: ignore[assignment]
+        required=False, allow_null=True, max_length=128
+    )
+    source_id = serializers.CharField(required=False, allow_null=True, max_length=128)
+
+
+class Verdicts(serializers.Serializer[Any]):
+    """One verdict per play, by its index; those not named were accepted or are duplicates."""
+
+    class Rejected(serializers.Serializer[Any]):
+        index = serializers.IntegerField()
+        play_id = serializers.CharField(allow_null=True)
+        code = serializers.CharField()
+        detail = serializers.CharField()
+
+    accepted = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    rejected = Rejected(many=True)
+
+
+class PlayShape(serializers.ModelSerializer[Play]):
+    class Meta:
+        model = Play
+        fields = [
+            "play_id", "track_id", "release_id", "format_id", "played_at", "seconds_played", "mode",
+            "source", "source_id", "state",
+        ]  # fmt: skip
+        ref_name = "Play"
+
+
+class PlayPages(Pages):
+    ordering = ("-played_at", "-id")
+
+
+class Plays(APIView):
+    permission_classes = [IsListener]
+    limit_scope = "plays"
+
+    class Input(serializers.Serializer[Any]):
+        plays = serializers.ListField(child=PlayInput(), min_length=1, max_length=MOST)
+
+        class Meta:
+            ref_name = "PlayReport"
+
+    @extend_schema(operation_id="plays_report", request=Input, responses=Verdicts)
+    def post(self, request: ListenerRequest) -> HttpResponse:
+        """Report 1 to 500 plays, gzipped or not; durable before the answer. A bad play never costs a good one."""
+        body = json_bytes(request._request, gzip_allowed=True)
+        try:
+            plays, faults = plays_in(body)
+        except (msgspec.DecodeError, RecursionError):
+            parse_json(body)  # says what is wrong with it
+            raise InvalidParameter("the body cannot be read") from None
+        taken = take_plays(listener_id=listener_id_of(request), plays=plays, malformed=faults, now=timezone.now())
+        content = msgspec.json.encode(taken)
+        return HttpResponse(content, content_type="application/json", headers={"Content-Length": str(len(content))})
+
+    @extend_schema(
+        operation_id="plays_history",
+        parameters=[OpenApiParameter("from", OpenApiTypes.DATETIME), OpenApiParameter("to", OpenApiTypes.DATETIME)],
+        responses=PlayShape(many=True),
+    )
+    def get(self, request: ListenerRequest) -> Response:
+        """The caller's plays, newest first, each with where it stands on its way to the rightsholders."""
+        plays = Play.objects.filter(listener_id=listener_id_of(request))
+        if (start := bound(request, "from")) is not None:
+            plays = plays.filter(played_at__gte=start)
+        if (end := bound(request, "to")) is not None:
+            plays = plays.filter(played_at__lt=end)
+        pages = PlayPages()
+        page = pages.paginate_queryset(plays, request, view=self)
+        return pages.get_paginated_response(PlayShape(page, many=True).data)
+
+
+def bound(request: ListenerRequest, name: str) -> datetime | None:
+    """An aware time from the query, None when absent. Raises InvalidParameter."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        moment: Any = parse_datetime(text.replace(" ", "+"))
+        if moment is not None and moment.tzinfo is not None:
+            return moment.astimezone(UTC)  # type: ignore[no-any-return]
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidParameter(f"{name} must be an RFC 3339 time with its offset")
