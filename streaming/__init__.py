@@ -1,0 +1,1 @@
+"""One listener, one stream: signed URLs, and which device may use them."""

@@ -1,0 +1,133 @@
+"""Issuing streams. The claim is ours, the URL is signed here, and the platform judges once more when it is fetched."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+
+from accounts.actions import AccountClosed
+from catalogue.rules import Reason, TrackNotFound
+from kernel.errors import InvalidParameter, Kind, Refusal
+from kernel.values import rfc3339
+from massivemusic.streaming import FORMATS, HLS_MIME_TYPE, online_stream_url
+from outbox.platform import platform
+from streaming.entitlement import Standing, TrackFacts, standing
+from streaming.holder import Blocked, claim_stream
+from streaming.models import StreamHolder
+
+
+class NoSubscription(Refusal):
+    """No subscription covers this instant."""
+
+    code, kind, platform_code = "no_subscription", Kind.DENIED, 2002
+
+
+class TrackUnavailable(Refusal):
+    """A known track that may not be streamed by this listener, here and now; `reason` says why."""
+
+    code, kind, platform_code = "track_unavailable", Kind.DENIED, 2002
+
+
+class PlayingElsewhere(Refusal):
+    """Another device took the stream over, and this one's block still runs."""
+
+    code, kind, platform_code = "playing_elsewhere", Kind.CONFLICT, 3201
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamWish:
+    """What a device asks for. `hls` wants a playlist instead of one file."""
+
+    track_id: int
+    format_id: int
+    client_id: str
+    release_id: int | None = None
+    hls: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IssuedStream:
+    """A right to fetch one track now. `url` is a secret: it is given to the device and kept nowhere."""
+
+    stream_id: UUID
+    url: str
+    expires_at: datetime
+    mime_type: str
+
+
+def issue_stream(*, listener_id: UUID, wish: StreamWish, now: datetime) -> IssuedStream:
+    """Let the device stream the track and sign the URL it fetches it from (Streaming guide §4.1).
+
+    Two round trips to PostgreSQL, none to the platform. Asking again for the same device keeps the
+    stream. Raises InvalidParameter, NoSubscription, TrackNotFound, TrackUnavailable, PlayingElsewhere.
+    """
+    format_ = FORMATS.get(wish.format_id)
+    if format_ is None or not format_.streamable:
+        raise InvalidParameter(f"format_id {wish.format_id} cannot be streamed", parameter="format_id")
+    who = standing(listener_id=listener_id, track_id=wish.track_id, now=now)
+    if who is None:
+        raise AccountClosed("this account is closed")
+    track = entitled(who)
+    stream_id = uuid4()
+    blocked = claim_stream(
+        listener_id=listener_id,
+        client_id=wish.client_id,
+        stream_id=stream_id,
+        track_id=wish.track_id,
+        seconds=track.duration_seconds,
+        block_seconds=settings.STREAM_BLOCK_SECONDS,
+    )
+    if blocked is not None:
+        raise elsewhere(blocked)
+    url = online_stream_url(
+        platform(),
+        user_id=who.platform_id,
+        track_id=wish.track_id,
+        format_id=wish.format_id,
+        client_id=wish.client_id,
+        country=who.country,
+        release_id=track.release_id,
+        hls=wish.hls,
+    )
+    return IssuedStream(
+        stream_id=stream_id,
+        url=url,
+        expires_at=now + timedelta(seconds=settings.STREAM_URL_SECONDS),
+        mime_type=HLS_MIME_TYPE if wish.hls else format_.mime_type,
+    )
+
+
+def entitled(who: Standing) -> TrackFacts:
+    """The track the listener may stream now. Raises the refusal that tells why not."""
+    if who.track is None:
+        raise TrackNotFound("there is no such track")
+    if not who.subscribed:
+        raise NoSubscription("no subscription covers this moment")
+    verdict = who.track.verdict
+    if verdict.reason is not None:
+        members: dict[str, Any] = {"reason": verdict.reason.value}
+        if verdict.reason is Reason.NOT_YET and verdict.available_from is not None:
+            members["available_from"] = rfc3339(verdict.available_from)
+        detail = next(asked.detail for asked in verdict.asked if not asked.holds)
+        raise TrackUnavailable(f"the track cannot be streamed: {detail}", **members)
+    return who.track
+
+
+def elsewhere(blocked: Blocked) -> PlayingElsewhere:
+    """The refusal of a displaced device, with when it may try again."""
+    return PlayingElsewhere(
+        "another device of this account took over",
+        retry_after=max(1, math.ceil(blocked.seconds)),
+        blocked_until=rfc3339(blocked.until),
+        holder=blocked.holder,
+    )
+
+
+def current_stream(*, listener_id: UUID, now: datetime) -> StreamHolder | None:
+    """Who holds the listener's stream and still plays; None when nobody does."""
+    return StreamHolder.objects.filter(listener_id=listener_id, plays_until__gt=now).first()

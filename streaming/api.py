@@ -1,0 +1,158 @@
+"""Streams, for devices.
+
+The hottest path of the service: msgspec reads the bodies, and DRF explains the ones that are wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from kernel.errors import Kind, MissingParameter, Refusal
+from streaming.actions import IssuedStream, StreamWish, current_stream, issue_stream
+from streaming.holder import release_stream
+from streaming.models import StreamHolder
+from web.bodies import json_bytes, parse_json
+from web.callers import IsListener, ListenerRequest, listener_id_of
+
+INT32 = 2**31 - 1
+
+
+class WishBody(msgspec.Struct):
+    """The body of POST /streams, as strict as the serializer beside the view."""
+
+    track_id: Annotated[int, msgspec.Meta(ge=1, le=INT32)]
+    format_id: Annotated[int, msgspec.Meta(ge=1, le=INT32)]
+    client_id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    release_id: Annotated[int, msgspec.Meta(ge=1, le=INT32)] | None = None
+    delivery: Literal["progressive", "hls"] = "progressive"
+
+
+read_wish = msgspec.json.Decoder(WishBody).decode
+
+
+class StreamsNobody(Refusal):
+    """Nothing plays."""
+
+    code, kind = "no_stream", Kind.NOT_FOUND
+
+
+class Streams(APIView):
+    """POST /api/v1/streams."""
+
+    permission_classes = [IsListener]
+    limit_scope = "streams"
+
+    class Input(serializers.Serializer[Any]):
+        track_id = serializers.IntegerField(min_value=1, max_value=INT32)
+        format_id = serializers.IntegerField(min_value=1, max_value=INT32)
+        client_id = serializers.CharField(max_length=255, trim_whitespace=False, help_text="the device's own id")
+        release_id = serializers.IntegerField(min_value=1, max_value=INT32, required=False, allow_null=True)
+        delivery = serializers.ChoiceField(choices=["progressive", "hls"], default="progressive")
+
+        class Meta:
+            ref_name = "StreamWish"
+
+    class Output(serializers.Serializer[Any]):
+        stream_id = serializers.UUIDField()
+        url = serializers.URLField(help_text="a secret: fetch it, do not store or show it")
+        expires_at = serializers.DateTimeField()
+        mime_type = serializers.CharField()
+        track_id = serializers.IntegerField()
+        format_id = serializers.IntegerField()
+        client_id = serializers.CharField()
+
+        class Meta:
+            ref_name = "Stream"
+
+    @extend_schema(operation_id="stream_issue", request=Input, responses={201: Output})
+    def post(self, request: ListenerRequest) -> HttpResponse:
+        """A signed URL that plays one track on one device.
+
+        403 no_subscription or track_unavailable · 404 track_not_found · 409 playing_elsewhere while the
+        block of a displaced device runs.
+        """
+        wish = self.wish_from(json_bytes(request._request))
+        issued = issue_stream(listener_id=listener_id_of(request), wish=wish, now=timezone.now())
+        return answer(wish, issued)
+
+    def wish_from(self, body: bytes) -> StreamWish:
+        """The body as a wish. What msgspec refuses, the serializer explains; what it cannot, the parser did."""
+        try:
+            wish = read_wish(body)
+            if "\x00" in wish.client_id:
+                raise ValueError
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            wish = self.explained(body)
+        return StreamWish(
+            track_id=wish.track_id,
+            format_id=wish.format_id,
+            client_id=wish.client_id,
+            release_id=wish.release_id,
+            hls=wish.delivery == "hls",
+        )
+
+    def explained(self, body: bytes) -> WishBody:
+        if not body:
+            raise MissingParameter("the body is empty")
+        wish = self.Input(data=parse_json(body))
+        wish.is_valid(raise_exception=True)
+        return WishBody(**wish.validated_data)
+
+
+def answer(wish: StreamWish, issued: IssuedStream) -> HttpResponse:
+    """201, written without a serializer and kept by nobody."""
+    content = msgspec.json.encode(
+        {
+            "stream_id": issued.stream_id,
+            "url": issued.url,
+            "expires_at": issued.expires_at,
+            "mime_type": issued.mime_type,
+            "track_id": wish.track_id,
+            "format_id": wish.format_id,
+            "client_id": wish.client_id,
+        }
+    )
+    headers = {"Cache-Control": "no-store", "Content-Length": str(len(content))}
+    return HttpResponse(content, status=201, content_type="application/json", headers=headers)
+
+
+class CurrentStream(APIView):
+    permission_classes = [IsListener]
+    limit_scope = "streams"
+
+    class Output(serializers.ModelSerializer[StreamHolder]):
+        expires_at = serializers.DateTimeField(source="plays_until", help_text="when its track will have ended")
+
+        class Meta:
+            model = StreamHolder
+            fields = ["stream_id", "client_id", "track_id", "since", "expires_at"]
+            ref_name = "CurrentStream"
+
+    @extend_schema(operation_id="stream_current", responses=Output)
+    def get(self, request: ListenerRequest) -> Response:
+        """Which device holds the stream, and until when. 404 no_stream when nothing plays."""
+        holder = current_stream(listener_id=listener_id_of(request), now=timezone.now())
+        if holder is None:
+            raise StreamsNobody("nothing plays")
+        return Response(self.Output(holder).data, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(
+        operation_id="stream_release",
+        parameters=[OpenApiParameter("client_id", str, required=True)],
+        responses={204: None},
+    )
+    def delete(self, request: ListenerRequest) -> Response:
+        """Give the stream up, so that the next device displaces nobody. Harmless when it was not held."""
+        client_id = request.query_params.get("client_id", "")
+        if not client_id or len(client_id) > 255 or "\x00" in client_id:
+            raise MissingParameter("client_id: name the device, in 1 to 255 characters")
+        release_stream(listener_id=listener_id_of(request), client_id=client_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,83 @@
+"""Everything a stream depends on, read in one statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from catalogue.rules import Use, Verdict, Window, judge
+
+# The offers' territories stay in the database: a world-wide list is long and only one of them matters.
+QUESTION: Final = """
+    SELECT l.platform_id, l.country, l.explicit_filter,
+           EXISTS (SELECT 1 FROM subscriptions_subscription s
+                    WHERE s.listener_id = l.id AND s.starts_at <= %(now)s AND s.entitled_until > %(now)s),
+           t.release_id, t.duration_seconds, t.explicit, t.gone_at IS NOT NULL OR r.taken_down_at IS NOT NULL,
+           (SELECT json_agg(json_build_array(l.country = ANY (o.territories),
+                                             extract(epoch FROM o.starts_at), extract(epoch FROM o.ends_at)))
+              FROM catalogue_offer o WHERE o.track_id = t.id AND o.use = %(use)s)::text
+      FROM accounts_listener l
+      LEFT JOIN catalogue_track t ON t.id = %(track)s
+      LEFT JOIN catalogue_release r ON r.id = t.release_id
+     WHERE l.id = %(listener)s AND l.closed_at IS NULL
+"""
+read_windows = msgspec.json.Decoder(list[tuple[bool, float, float | None]]).decode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrackFacts:
+    """A known track: the release it is on, how long it is, and whether it may be streamed here and now."""
+
+    release_id: int
+    duration_seconds: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What a listener may do at one instant; `track` is None for a track we have never heard of."""
+
+    platform_id: str
+    country: str
+    subscribed: bool
+    track: TrackFacts | None
+
+
+def standing(*, listener_id: UUID, track_id: int, now: datetime, use: Use = Use.STREAM) -> Standing | None:
+    """The listener's standing towards one track at `now`; None when the account is closed or never was."""
+    with connection.prepared() as cursor:  # type: ignore[attr-defined]
+        cursor.execute(QUESTION, {"listener": listener_id, "track": track_id, "now": now, "use": use.value})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    platform_id, country, hides_explicit, subscribed, release_id, seconds, explicit, down, offers = row
+    if release_id is None:
+        return Standing(platform_id=platform_id, country=country, subscribed=subscribed, track=None)
+    verdict = judge(
+        windows=windows_from(offers),
+        use=use,
+        country=country,
+        at=now,
+        taken_down=down,
+        explicit=explicit,
+        explicit_filter=hides_explicit,
+    )
+    track = TrackFacts(release_id=release_id, duration_seconds=seconds, verdict=verdict)
+    return Standing(platform_id=platform_id, country=country, subscribed=subscribed, track=track)
+
+
+def windows_from(offers: Any) -> list[Window]:
+    """The offers as the rules read them."""
+    return [
+        Window(
+            here=here,
+            starts_at=datetime.fromtimestamp(starts, UTC),
+            ends_at=None if ends is None else datetime.fromtimestamp(ends, UTC),
+        )
+        for here, starts, ends in (read_windows(offers) if offers else ())
+    ]
