@@ -1,0 +1,45 @@
+"""Log lines: JSON in production, readable in development, without secrets in either."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from datetime import UTC, datetime
+
+from web.trace import current_trace_id
+
+# Query strings carry signatures, and a token anywhere is one too many.
+SECRETS = re.compile(
+    r"(?P<query>(?<=\?)\S*oauth_\S*)|(?P<bearer>(?i:bearer)\s+\S+)|(?P<jwt>eyJ[\w-]{8,}\.[\w-]+\.[\w-]+)"
+    r"|(?P<webhook>whsec_\S+)|(?P<pair>(?i:password|secret|oauth_signature|oauth_nonce)[\"']?\s*[=:]\s*[\"']?[^\s\"',&}]+)"
+)
+
+
+def redact(text: str) -> str:
+    """The text with everything that looks like a secret struck out."""
+    return SECRETS.sub("[redacted]", text)
+
+
+class PlainLines(logging.Formatter):
+    """`12:00:00 INFO outbox.delivery message (trace)`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, tz=UTC)
+        trace = current_trace_id()
+        text = record.getMessage() + (f" [{trace}]" if trace != "-" else "")
+        if record.exc_info:
+            text = f"{text}\n{self.formatException(record.exc_info)}"
+        return redact(f"{at:%H:%M:%S} {record.levelname} {record.name} {text}")
+
+
+class JSONLines(logging.Formatter):
+    """One JSON object per line, with the trace id."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, tz=UTC)
+        line = {"at": at.isoformat(), "level": record.levelname, "logger": record.name}
+        line |= {"message": redact(record.getMessage()), "trace_id": current_trace_id()}
+        if record.exc_info:
+            line["exception"] = redact(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False)

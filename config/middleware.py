@@ -1,0 +1,72 @@
+"""Django's middleware, each on the paths that need it, and the answer to a database that is away."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
+from django.contrib.messages.middleware import MessageMiddleware as DjangoMessages
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessions
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware as DjangoCsrf
+from django.middleware.http import ConditionalGetMiddleware as DjangoConditionalGet
+from django.utils.deprecation import MiddlewareMixin
+
+from web.problems import respond_database_away
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+log = logging.getLogger(__name__)
+
+
+class Scoped(MiddlewareMixin):
+    """Mixed in before a middleware of Django's: it runs on requests below `prefixes` only."""
+
+    prefixes: ClassVar[tuple[str, ...]] = ("/admin/", "/_allauth/")
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if request.path.startswith(self.prefixes):
+            return super().__call__(request)
+        return self.get_response(request)
+
+
+class SessionMiddleware(Scoped, DjangoSessions):
+    pass
+
+
+class AuthenticationMiddleware(Scoped, DjangoAuthentication):
+    pass
+
+
+class MessageMiddleware(Scoped, DjangoMessages):
+    pass
+
+
+class CsrfViewMiddleware(Scoped, DjangoCsrf):
+    def process_view(self, request: HttpRequest, *args: Any) -> HttpResponseForbidden | None:
+        return super().process_view(request, *args) if request.path.startswith(self.prefixes) else None
+
+
+class ConditionalGetMiddleware(Scoped, DjangoConditionalGet):
+    """ETag and 304 for what phones read again and again."""
+
+    prefixes = ("/api/v1/catalogue/",)
+
+
+class UnavailableMiddleware:
+    """503 with Retry-After where the database is away, on paths that DRF does not answer."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, OperationalError | InterfaceError):
+            return None
+        log.error("database unavailable: %s", type(error).__name__)
+        return respond_database_away()

@@ -1,0 +1,377 @@
+"""All settings, from the environment. `.env.example` lists every variable; each is explained where it is read.
+
+In development whatever is missing is made up and kept below VAR_DIR. In production nothing is
+made up: the first start names everything that is missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from config.embedded import Postgres, Valkey
+from config.engines import DATABASE, var_dir
+from config.keys import kept, make_secret, make_signing_key, make_webhook_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+if (BASE_DIR / ".env").exists():
+    env.read_env(BASE_DIR / ".env")
+
+VAR_DIR = var_dir()
+
+# development: secrets are made up, mails are printed, plain HTTP is allowed, limits are generous.
+ENVIRONMENT = env.str("ENVIRONMENT", default="development")
+if ENVIRONMENT not in {"development", "production"}:
+    raise ImproperlyConfigured("ENVIRONMENT must be development or production")
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = False  # its error pages show secrets; development reads the log instead
+
+_missing: list[str] = []
+
+
+def required(name: str, in_development: str | None = None) -> str:
+    """The variable's text. In production it must be there; in development `in_development` may stand in."""
+    value: str = env.str(name, default="")
+    if value or (not PRODUCTION and in_development is not None):
+        return value or str(in_development)
+    _missing.append(name)
+    return ""
+
+
+# --- Who we are ------------------------------------------------------------------------------
+
+SECRET_KEY = env.str("SECRET_KEY", default="") or (
+    "" if PRODUCTION else kept(VAR_DIR / "keys" / "secret_key", make_secret)
+)
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # earlier keys, during rotation
+if not SECRET_KEY:
+    _missing.append("SECRET_KEY")
+
+PORT = env.int("PORT", default=8000)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["*"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# How many proxies of ours stand in front: so many hops from the right of X-Forwarded-For are believed.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+MIN_APP_VERSION = env.str("MIN_APP_VERSION", default="1.0.0")  # told to phones by /config
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "outbox",
+    "accounts",
+    "billing",
+    "catalogue",
+    "subscriptions",
+    "usage",
+    "streaming",
+    "config",
+]
+
+# Cookies, CSRF and messages belong to the admin and to sign-in; the API path does without them.
+MIDDLEWARE = [
+    "web.trace.TraceMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "web.bodies.BodyCapMiddleware",
+    "config.middleware.UnavailableMiddleware",
+    "config.middleware.ConditionalGetMiddleware",
+    "config.middleware.SessionMiddleware",
+    "config.middleware.CsrfViewMiddleware",
+    "config.middleware.AuthenticationMiddleware",
+    "config.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",  # allauth insists on this very name
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True  # serves the apps' own files; nothing has to be collected first
+
+# --- PostgreSQL and Valkey: embedded unless a URL says otherwise --------------------------------
+
+DATABASE_URL = env.str("DATABASE_URL", default="") or Postgres(VAR_DIR).url(DATABASE)
+_database = environ.Env.db_url_config(DATABASE_URL)
+DATABASES: dict[str, Any] = {
+    "default": _database
+    | {
+        "ENGINE": "config.postgres",
+        "CONN_MAX_AGE": None,  # connections live as long as their thread
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": _database.get("OPTIONS", {})
+        | {
+            "connect_timeout": 5,
+            # Nothing of ours takes long in the database: what does is stuck and lets go by itself.
+            "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
+        },
+    }
+}
+
+REDIS_URL = env.str("REDIS_URL", default="") or Valkey(VAR_DIR).url()
+CACHES = {
+    "default": {
+        "BACKEND": "web.cache.SturdyCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "tonearm",
+        "OPTIONS": {"socket_timeout": 0.25, "socket_connect_timeout": 0.25},
+    }
+}
+
+# --- Celery: carries row ids, keeps nothing ------------------------------------------------------
+
+_unix = REDIS_URL.removeprefix("unix://") if REDIS_URL.startswith("unix://") else ""
+_socket, _, _query = _unix.partition("?")
+CELERY_BROKER_URL = f"redis+socket://{_socket}?virtual_host={_query.removeprefix('db=') or 0}" if _unix else REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 1,  # a broker that hangs must not hold a request
+    "socket_connect_timeout": 1,
+    # ... and neither must one that refuses: the sweep is the retry.
+    "max_retries": 0,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 45  # below the outbox's lease
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_DB_REUSE_MAX = 1_000_000_000  # keep connections between tasks; config.celery drops the dead ones
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+
+# How often waiting plays are made into batches (Streaming guide §5: near real time, or the same day).
+USAGE_EVERY_SECONDS = env.int("USAGE_EVERY_SECONDS", default=60)
+CELERY_BEAT_SCHEDULER = "config.beat:Timetable"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_BEAT_SCHEDULE = {
+    "outbox.sweep": {"task": "outbox.sweep", "schedule": 10.0},
+    "billing.sweep": {"task": "billing.sweep", "schedule": 10.0},
+    "catalogue.sweep": {"task": "catalogue.sweep", "schedule": 10.0},
+    "usage.batch": {"task": "usage.batch", "schedule": float(USAGE_EVERY_SECONDS)},
+    "usage.partitions": {"task": "usage.partitions", "schedule": 3600.0},
+}
+
+# --- Accounts and tokens -------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_SIGNUP_FORM_CLASS = "accounts.adapter.SignupForm"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+# A laboratory of phones behind one address must be able to work; the open internet must not.
+ACCOUNT_RATE_LIMITS = (
+    {} if PRODUCTION else {"signup": "600/m/ip", "login": "600/m/ip", "login_failed": "60/m/ip,20/5m/key"}
+)
+HEADLESS_ONLY = True
+HEADLESS_CLIENTS = ["app"]
+HEADLESS_TOKEN_STRATEGY = "accounts.tokens.TokenStrategy"  # noqa: S105
+HEADLESS_JWT_ALGORITHM = "RS256"
+# PEM of the RSA key that signs access tokens.
+HEADLESS_JWT_PRIVATE_KEY = env.str("JWT_PRIVATE_KEY", default="", multiline=True) or (
+    "" if PRODUCTION else kept(VAR_DIR / "keys" / "jwt.pem", make_signing_key)
+)
+if not HEADLESS_JWT_PRIVATE_KEY:
+    _missing.append("JWT_PRIVATE_KEY")
+MAX_TOKEN_SECONDS = 900
+HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = env.int("ACCESS_TOKEN_SECONDS", default=300)
+HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = env.int("REFRESH_TOKEN_SECONDS", default=60 * 86400)
+TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="tonearm")
+TOKEN_AUDIENCE = env.str("TOKEN_AUDIENCE", default="tonearm-api")
+SESSION_COOKIE_AGE = HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
+
+# --- The API ---------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.http.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["web.callers.IsListener"],
+    "DEFAULT_PARSER_CLASSES": ["web.bodies.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_THROTTLE_CLASSES": ["web.limits.ScopeThrottle"],
+    "DEFAULT_PAGINATION_CLASS": "web.pages.Pages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "web.exceptions.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+APPEND_SLASH = False
+
+# Requests per window of seconds, per listener or, before sign-in, per address.
+_generous = 1 if PRODUCTION else 50
+LIMITS = {
+    "api": (600 * _generous, 60),
+    "streams": (60 * _generous, 60),
+    "plays": (120 * _generous, 60),
+    "webhooks": (60_000, 60),
+}
+
+# The most bytes a body may have, by path; gzip bodies count inflated.
+KIB, MIB = 1024, 1024 * 1024
+BODY_CAP = 64 * KIB
+BODY_CAPS = {"/webhooks/catalogue/": 10 * MIB, "/api/v1/plays": MIB, "/admin/": 10 * MIB}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * MIB
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Tonearm",
+    "DESCRIPTION": "The API of a music service on the MassiveMusic platform, for its apps and billing systems.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "tryItOutEnabled": True},
+    "ENUM_NAME_OVERRIDES": {
+        "UnplayableReasonEnum": "catalogue.rules.Reason",
+    },
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.schema.describe_problems"],
+}
+
+# --- Doors ---------------------------------------------------------------------------------------------
+
+# Comma list of `whsec_…`; two during rotation. None: the door does not exist.
+BILLING_STANDARD_SECRETS = env.list("BILLING_STANDARD_SECRETS", default=[]) or (
+    [] if PRODUCTION else [kept(VAR_DIR / "keys" / "billing_standard", make_webhook_secret)]
+)
+# Comma list of PEM files with the platform's public keys for catalogue events; two during rotation.
+CATALOGUE_EVENT_PUBLIC_KEYS = env.list("CATALOGUE_EVENT_PUBLIC_KEYS", default=[])
+
+# --- The platform ----------------------------------------------------------------------------------------
+
+SANDBOX_PORT = env.int("SANDBOX_PORT", default=8001)
+_sandbox = f"http://127.0.0.1:{SANDBOX_PORT}"
+MASSIVEMUSIC: dict[str, Any] = {
+    "api_url": required("MASSIVEMUSIC_API_URL", in_development=f"{_sandbox}/1.2"),
+    "stream_url": required("MASSIVEMUSIC_STREAM_URL", in_development=_sandbox),
+    "media_url": required("MASSIVEMUSIC_MEDIA_URL", in_development=_sandbox),
+    "previews_url": required("MASSIVEMUSIC_PREVIEWS_URL", in_development=_sandbox),
+    "image_url": required("MASSIVEMUSIC_IMAGE_URL", in_development=_sandbox),
+    "consumer_key": required("MASSIVEMUSIC_CONSUMER_KEY", in_development="tonearm-development"),
+    "consumer_secret": env.str("MASSIVEMUSIC_CONSUMER_SECRET", default="")
+    or ("" if PRODUCTION else kept(VAR_DIR / "keys" / "consumer_secret", make_secret)),
+    "allow_http": not PRODUCTION,
+}
+if not MASSIVEMUSIC["consumer_secret"]:
+    _missing.append("MASSIVEMUSIC_CONSUMER_SECRET")
+
+# How long the platform takes a signed stream URL: told to phones as expires_at.
+STREAM_URL_SECONDS = env.int("STREAM_URL_SECONDS", default=3600)
+# How long a displaced device is refused (Streaming guide §4, "Preventing concurrent playback").
+STREAM_BLOCK_SECONDS = env.int("STREAM_BLOCK_SECONDS", default=60)
+
+# --- Play reports -------------------------------------------------------------------------------------------
+
+USAGE_CHANNEL = env.str("USAGE_CHANNEL", default="http")  # the bucket channel is not built yet
+USAGE_DOUBT = env.str("USAGE_DOUBT", default="hold")  # hold: wait for the platform's report; resend: risk twice
+# Whether the platform keeps the good plays of a batch it refuses for its bad ones: to be learnt in compliance testing.
+USAGE_PARTIAL = env.str("USAGE_PARTIAL", default="reject")  # reject: none was kept; keep: the good ones were
+USAGE_BATCH_SIZE = env.int("USAGE_BATCH_SIZE", default=20)
+USAGE_BODY = env.str("USAGE_BODY", default="json")  # or xml
+if USAGE_CHANNEL != "http":
+    raise ImproperlyConfigured("USAGE_CHANNEL must be http")
+if USAGE_DOUBT not in {"hold", "resend"}:
+    raise ImproperlyConfigured("USAGE_DOUBT must be hold or resend")
+if USAGE_PARTIAL not in {"reject", "keep"}:
+    raise ImproperlyConfigured("USAGE_PARTIAL must be reject or keep")
+if USAGE_BODY not in {"json", "xml"}:
+    raise ImproperlyConfigured("USAGE_BODY must be json or xml")
+if not 1 <= USAGE_BATCH_SIZE <= 500:
+    raise ImproperlyConfigured("USAGE_BATCH_SIZE must be from 1 to 500")
+
+# --- Safety in production --------------------------------------------------------------------------------------
+
+if PRODUCTION:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_HSTS_SECONDS = 365 * 86400
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
+        _missing.append("ALLOWED_HOSTS")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- Logs --------------------------------------------------------------------------------------------------------
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"lines": {"()": "config.logs.JSONLines" if PRODUCTION else "config.logs.PlainLines"}},
+    "handlers": {"out": {"class": "logging.StreamHandler", "stream": sys.stdout, "formatter": "lines"}},
+    "root": {"handlers": ["out"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"handlers": ["out"], "propagate": False},
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+        # These write whole URLs and headers at DEBUG level.
+        "urllib3": {"level": "WARNING"},
+        "requests": {"level": "WARNING"},
+        "oauthlib": {"level": "WARNING"},
+        "requests_oauthlib": {"level": "WARNING"},
+    },
+}
+
+if _missing:
+    raise ImproperlyConfigured(f"set these environment variables: {', '.join(dict.fromkeys(_missing))}")
+
+# --- The admin's looks ----------------------------------------------------------------------------------------------
+
+UNFOLD = {"SITE_TITLE": "Tonearm", "SITE_HEADER": "Tonearm", "ENVIRONMENT": "config.admin.environment_label"}

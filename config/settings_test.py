@@ -1,0 +1,11 @@
+"""The settings of the tests: the same, only faster and without mercy for what goes unnoticed."""
+
+from config.settings import *  # noqa: F403
+from config.settings import LIMITS, LOGGING, MASSIVEMUSIC
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+LIMITS = {scope: (1_000_000, seconds) for scope, (_, seconds) in LIMITS.items()}
+LOGGING["root"]["level"] = "WARNING"  # type: ignore[index]
+BILLING_STANDARD_SECRETS = ["whsec_" + "dG9uZWFybS10ZXN0LXNlY3JldC0wMTIzNDU2Nzg5"]
+MASSIVEMUSIC |= {"api_url": "http://127.0.0.1:9/1.2", "stream_url": "http://127.0.0.1:9"}

@@ -1,0 +1,53 @@
+"""Every path of the service. No trailing slashes below /api/v1."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from accounts import api as accounts
+from billing import doors as billing
+from catalogue import api as catalogue
+from catalogue import doors as events
+from config import health
+from config.about import About
+from streaming import api as streaming
+from subscriptions import api as subscriptions
+from usage import api as usage
+
+v1 = [
+    path("me", accounts.Me.as_view()),
+    path("catalogue/search", catalogue.Search.as_view()),
+    path("catalogue/tracks", catalogue.Tracks.as_view()),
+    path("catalogue/tracks/<int:track_id>", catalogue.OneTrack.as_view()),
+    path("catalogue/tracks/<int:track_id>/availability", catalogue.Availability.as_view()),
+    path("catalogue/releases/<int:release_id>", catalogue.OneRelease.as_view()),
+    path("catalogue/artists/<int:artist_id>", catalogue.OneArtist.as_view()),
+    path("subscription", subscriptions.MySubscription.as_view()),
+    path("subscriptions/check", subscriptions.CheckTerms.as_view()),
+    path("plans", subscriptions.Plans.as_view()),
+    path("streams", streaming.Streams.as_view()),
+    path("streams/current", streaming.CurrentStream.as_view()),
+    path("plays", usage.Plays.as_view()),
+    path("config", About.as_view()),
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+]
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="docs")),
+    path("api/v1/", include(v1)),
+    path("_allauth/", include("allauth.headless.urls")),
+    path("webhooks/billing/standard", billing.StandardDoor.as_view()),
+    path("webhooks/catalogue/standard", events.CatalogueDoor.as_view()),
+    path("admin/", admin.site.urls),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
+]
+
+handler400 = "web.problems.bad_request"
+handler403 = "web.problems.denied"
+handler404 = "web.problems.not_found"
+handler500 = "web.problems.server_error"
