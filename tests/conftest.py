@@ -1,0 +1,130 @@
+"""What the tests of every package start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+from kombu import pools
+
+from accounts.actions import note_first_activation, register_listener
+from accounts.models import Listener, User
+from catalogue.actions import apply_member
+from catalogue.models import Track
+from config import celery_app
+from outbox import wake
+from subscriptions.folding import Status
+from subscriptions.models import Plan, Subscription
+from tests.helpers import Api, release_event, token_for
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def clean_slate() -> Iterator[None]:
+    """Nothing that lives outside the database leaks from one test into the next."""
+    cache.clear()
+    wake.forget_rest()
+    yield
+
+
+@pytest.fixture
+def no_broker() -> Iterator[None]:
+    """A broker that refuses every connection."""
+    yield from broker_at("redis://127.0.0.1:9/0")
+
+
+def broker_at(url: str) -> Iterator[None]:
+    """Let this process publish to another broker for the length of a test."""
+    before = celery_app.conf.broker_write_url
+    for target in (url, before):
+        pools.reset()
+        celery_app.amqp._producer_pool = None
+        celery_app._pool = None
+        celery_app.conf.broker_write_url = target
+        if target is url:
+            yield
+
+
+@pytest.fixture
+def make_listener(db: None) -> Callable[..., Listener]:
+    """Make a listener who has signed up."""
+
+    def make(country: str = "GB") -> Listener:
+        user = User.objects.create_user(f"listener{User.objects.count()}@example.org", "correct horse")
+        return register_listener(user=user, country=country, now=timezone.now())
+
+    return make
+
+
+@pytest.fixture
+def listener(make_listener: Callable[..., Listener]) -> Listener:
+    return make_listener()
+
+
+@pytest.fixture
+def subscribe() -> Callable[..., Subscription]:
+    """Give a listener a running subscription, as folded from billing."""
+
+    def make(listener: Listener, **changes: Any) -> Subscription:
+        now = timezone.now()
+        start = now - timedelta(hours=1)
+        plan, _ = Plan.objects.get_or_create(code="premium-unlimited-streaming", defaults={"name": "Premium"})
+        note_first_activation(listener=listener, at=start)
+        facts: dict[str, Any] = {
+            "listener": listener,
+            "external_id": f"sub-{listener.pk}",
+            "plan": plan,
+            "status": Status.ACTIVE,
+            "recurring_fee": 999,
+            "currency": "GBP",
+            "country": listener.country,
+            "activated_at": start,
+            "starts_at": start,
+            "expires_at": now + timedelta(days=20),
+            "entitled_until": now + timedelta(days=20),
+            "as_of": now,
+        }
+        return Subscription.objects.create(**facts | changes)
+
+    return make
+
+
+@pytest.fixture
+def subscriber(listener: Listener, subscribe: Callable[..., Subscription]) -> Listener:
+    subscribe(listener)
+    return listener
+
+
+@pytest.fixture
+def shelve(db: None) -> Callable[..., list[Track]]:
+    """Put a release on the shelves by a catalogue event; its tracks, in order."""
+
+    def put(**changes: Any) -> list[Track]:
+        event = release_event(**changes)
+        assert apply_member(event, now=timezone.now()) == "applied"
+        return list(Track.objects.filter(release_id=event["id"], gone_at=None).order_by("track_number"))
+
+    return put
+
+
+@pytest.fixture
+def track(shelve: Callable[..., list[Track]]) -> Track:
+    return shelve()[0]
+
+
+@pytest.fixture
+def api() -> Callable[[Listener], Api]:
+    """The API as one listener's phone calls it."""
+    return lambda listener: Api(Client(), token=token_for(listener))
+
+
+@pytest.fixture
+def stranger() -> Api:
+    """The API without a token."""
+    return Api(Client(), token=None)
