@@ -31,6 +31,7 @@ from config.tenancy import Tenancy, settle
 
 START_SECONDS = 20.0
 STOP_SECONDS = 8.0
+HAUNTED_SECONDS = 8.0
 SOCKET_FOLDER_LIMIT = 80  # bytes: a socket's whole path must stay below the kernel's 107
 
 
@@ -46,6 +47,21 @@ class Engine(Protocol):
     def start(self) -> None: ...
     def alive(self) -> bool: ...
     def stop(self) -> None: ...
+
+
+_children: list[subprocess.Popen[bytes]] = []
+
+
+def remembered(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a child and remember it: an engine may outlive the object that started it."""
+    child = subprocess.Popen(command, **options)
+    _children.append(child)
+    return child
+
+
+def bury_the_dead() -> None:
+    """Collect the exit status of every child that has ended, so that none stays behind as a zombie."""
+    _children[:] = [child for child in _children if child.poll() is None]
 
 
 def socket_folder(home: Path) -> Path:
@@ -98,7 +114,6 @@ class Postgres:
         self.home = home.resolve()
         self.log = self.home / "log" / "postgres.log"
         self.durable = durable
-        self._server: subprocess.Popen[bytes] | None = None
 
     @cached_property
     def tenancy(self) -> Tenancy:
@@ -129,8 +144,7 @@ class Postgres:
         return pid if str(self.data) in command_of(pid) else None
 
     def alive(self) -> bool:
-        if self._server is not None:
-            self._server.poll()  # bury it if it has died
+        bury_the_dead()
         return self.pid() is not None
 
     def ready(self) -> bool:
@@ -149,14 +163,14 @@ class Postgres:
             self.tenancy.private(self.sockets)
             self._initialise()
             (self.data / "postmaster.pid").unlink(missing_ok=True)
-            wait_until(lambda: self._launch() or not self._orphaned(), seconds=START_SECONDS)
+            wait_until(lambda: self._launch() or not self._haunted(), seconds=HAUNTED_SECONDS)
             if not self.ready():
                 raise EngineError(f"PostgreSQL does not start; its last words:\n{tail(self.log)}")
 
     def stop(self) -> None:
         if pid := self.pid():
             end(pid, signal.SIGINT, seconds=STOP_SECONDS)
-        self.alive()
+            bury_the_dead()
 
     def ensure_database(self, name: str) -> str:
         """Create the database where it is missing; its URL either way."""
@@ -183,6 +197,7 @@ class Postgres:
 
     def _launch(self) -> bool:
         """One try at starting the server: True when it serves, False when it gave up."""
+        bury_the_dead()
         options = {"listen_addresses": "", "unix_socket_directories": str(self.sockets), "jit": "off"}
         options |= {"timezone": "UTC", "log_timezone": "UTC", "max_connections": "120"}
         if not self.durable:
@@ -190,13 +205,14 @@ class Postgres:
         command = ["postgres", "-D", str(self.data)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
-            server = self._server = self._spawn(command, stdout=log, stderr=log)
+            server = self._spawn(command, stdout=log, stderr=log)
         wait_until(lambda: self.ready() or server.poll() is not None, seconds=START_SECONDS)
         return server.poll() is None
 
-    def _orphaned(self) -> bool:
-        """Backends of a killed server hold its shared memory for a moment longer: worth another try."""
-        return "pre-existing shared memory block" in tail(self.log, lines=3)
+    def _haunted(self) -> bool:
+        """A killed server's process and backends linger for a moment and hold its locks: worth another try."""
+        last_words = tail(self.log, lines=4)
+        return any(sign in last_words for sign in ("pre-existing shared memory block", ".lock\" already exists"))
 
     def _spawn(self, command: list[str], **streams: Any) -> subprocess.Popen[bytes]:
         tenancy = self.tenancy
@@ -206,7 +222,7 @@ class Postgres:
             tenancy.before_exec()
             die()
 
-        return subprocess.Popen(
+        return remembered(
             [str(tenancy.binaries / command[0]), *command[1:]],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
@@ -243,7 +259,6 @@ class Valkey:
         self.socket = socket_folder(self.home) / "valkey.sock"
         self.log = self.home / "log" / "valkey.log"
         self.durable = durable
-        self._server: subprocess.Popen[bytes] | None = None
 
     def url(self, database: int = 0) -> str:
         """The server's URL as redis-py reads it."""
@@ -258,8 +273,7 @@ class Valkey:
         return pid if str(self.socket) in command_of(pid) else None
 
     def alive(self) -> bool:
-        if self._server is not None:
-            self._server.poll()  # bury it if it has died
+        bury_the_dead()
         return self.pid() is not None
 
     def start(self) -> None:
@@ -270,7 +284,7 @@ class Valkey:
             for folder in (self.data, self.log.parent, self.socket.parent):
                 folder.mkdir(parents=True, exist_ok=True)
             self.socket.unlink(missing_ok=True)
-            server = self._server = self._launch()
+            server = self._launch()
             wait_until(lambda: self._answers() or server.poll() is not None, seconds=START_SECONDS)
             if server.poll() is not None:
                 raise EngineError(f"Valkey does not start; its last words:\n{tail(self.log)}")
@@ -279,14 +293,14 @@ class Valkey:
     def stop(self) -> None:
         if pid := self.pid():
             end(pid, signal.SIGTERM, seconds=STOP_SECONDS)
-        self.alive()
+            bury_the_dead()
 
     def _launch(self) -> subprocess.Popen[bytes]:
         command = [valkey_binary(), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
         command += ["--dir", str(self.data), "--save", "", "--appendonly", "yes" if self.durable else "no"]
         command += ["--maxmemory-policy", "noeviction"]  # a broker must refuse work rather than forget it
         with self.log.open("ab") as log:
-            return subprocess.Popen(
+            return remembered(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -10,9 +10,8 @@ from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAut
 from django.contrib.messages.middleware import MessageMiddleware as DjangoMessages
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessions
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.middleware.csrf import CsrfViewMiddleware as DjangoCsrf
 from django.middleware.http import ConditionalGetMiddleware as DjangoConditionalGet
 from django.utils.deprecation import MiddlewareMixin
 
@@ -43,11 +42,6 @@ class AuthenticationMiddleware(Scoped, DjangoAuthentication):
 
 class MessageMiddleware(Scoped, DjangoMessages):
     pass
-
-
-class CsrfViewMiddleware(Scoped, DjangoCsrf):
-    def process_view(self, request: HttpRequest, *args: Any) -> HttpResponseForbidden | None:
-        return super().process_view(request, *args) if request.path.startswith(self.prefixes) else None
 
 
 class ConditionalGetMiddleware(Scoped, DjangoConditionalGet):

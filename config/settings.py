@@ -91,7 +91,7 @@ INSTALLED_APPS = [
     "config",
 ]
 
-# Cookies, CSRF and messages belong to the admin and to sign-in; the API path does without them.
+# Cookies and messages belong to the admin and to sign-in; the API path does without them.
 MIDDLEWARE = [
     "web.trace.TraceMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -100,7 +100,8 @@ MIDDLEWARE = [
     "config.middleware.UnavailableMiddleware",
     "config.middleware.ConditionalGetMiddleware",
     "config.middleware.SessionMiddleware",
-    "config.middleware.CsrfViewMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.middleware.AuthenticationMiddleware",
     "config.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",  # allauth insists on this very name
@@ -126,7 +127,9 @@ WHITENOISE_USE_FINDERS = True  # serves the apps' own files; nothing has to be c
 
 # --- PostgreSQL and Valkey: embedded unless a URL says otherwise --------------------------------
 
-DATABASE_URL = env.str("DATABASE_URL", default="") or Postgres(VAR_DIR).url(DATABASE)
+DATABASE_URL = required("DATABASE_URL", in_development="embedded")
+if DATABASE_URL in {"", "embedded"}:
+    DATABASE_URL = Postgres(VAR_DIR).url(DATABASE)
 _database = environ.Env.db_url_config(DATABASE_URL)
 DATABASES: dict[str, Any] = {
     "default": _database
@@ -143,7 +146,9 @@ DATABASES: dict[str, Any] = {
     }
 }
 
-REDIS_URL = env.str("REDIS_URL", default="") or Valkey(VAR_DIR).url()
+REDIS_URL = required("REDIS_URL", in_development="embedded")
+if REDIS_URL in {"", "embedded"}:
+    REDIS_URL = Valkey(VAR_DIR).url()
 CACHES = {
     "default": {
         "BACKEND": "web.cache.SturdyCache",

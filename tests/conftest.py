@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +15,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from kombu import pools
+from pytest_django import Settings
 
 from accounts.actions import note_first_activation, register_listener
 from accounts.models import Listener, User
@@ -18,9 +23,11 @@ from catalogue.actions import apply_member
 from catalogue.models import Track
 from config import celery_app
 from outbox import wake
+from outbox.platform import platform
 from subscriptions.folding import Status
 from subscriptions.models import Plan, Subscription
 from tests.helpers import Api, release_event, token_for
+from tests.sandbox.platform import KEY, SECRET, Database, Platform
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -122,6 +129,39 @@ def track(shelve: Callable[..., list[Track]]) -> Track:
 def api() -> Callable[[Listener], Api]:
     """The API as one listener's phone calls it."""
     return lambda listener: Api(Client(), token=token_for(listener))
+
+
+@pytest.fixture(scope="session")
+def stand_in() -> Iterator[Platform]:
+    """The platform's sandbox as a process of its own, for the whole session, waiting less than usual."""
+    folder = Path(tempfile.mkdtemp(prefix="tonearm-platform-"))
+    database = Database(server=os.environ["DATABASE_URL"], name=f"platform_{os.getpid()}")
+    database.create()
+    quick = {"SANDBOX_SLOW_SECONDS": "0.5", "SANDBOX_HANG_SECONDS": "4", "SANDBOX_LOG_PARTIAL": "reject"}
+    running = Platform(database=database, var_dir=folder, settings=quick)
+    running.prepare()
+    running.start()
+    yield running
+    running.stop()
+    database.drop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def sandbox(stand_in: Platform, settings: Settings) -> Iterator[Platform]:
+    """The sandbox, reached by our own client, with a clean journal and no patience for silence."""
+    settings.MASSIVEMUSIC = settings.MASSIVEMUSIC | {
+        "api_url": f"{stand_in.url}/1.2",
+        "stream_url": stand_in.url,
+        "consumer_key": KEY,
+        "consumer_secret": SECRET,
+        "total_seconds": 1.5,
+    }
+    platform.cache_clear()
+    stand_in.control("POST", "reset")
+    yield stand_in
+    stand_in.clear_faults()
+    platform.cache_clear()
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 names = texts.filter(lambda name: not name.startswith("oauth_"))
 params = st.dictionaries(names, texts | st.integers(0, 2**31), max_size=6)
 keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+# In a query, and there alone, oauthlib decodes the values of OAuth's own parameters once too often.
+plain = keys.filter(lambda text: "%" not in text)
 urls = st.sampled_from(
     [
         "https://api.7digital.com/1.2/user/unlimitedStreaming",
@@ -76,7 +78,7 @@ def test_signs_headers_as_oauthlib_does(key: str, secret: str, url: str, query: 
     assert ours == headers["Authorization"]
 
 
-@given(key=keys, secret=keys, url=urls, query=params, nonce=keys)
+@given(key=plain, secret=keys, url=urls, query=params, nonce=plain)
 def test_signs_queries_as_oauthlib_does(key: str, secret: str, url: str, query: dict, nonce: str) -> None:
     ours = Signer(key, secret).signed_url(url, query, now=NOW, nonce=nonce)
     theirs, _, _ = judge(key, secret, nonce, SIGNATURE_TYPE_QUERY).sign(f"{url}?{joined(encoded(query))}")

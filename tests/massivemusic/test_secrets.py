@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.exceptions import HTTPError
 
+from massivemusic.answers import understand
 from massivemusic.client import Client
 from massivemusic.errors import PlatformError, presentable
 from massivemusic.streaming import online_stream_url
@@ -137,6 +138,15 @@ def test_half_a_signature_is_not_presentable() -> None:
     for length in range(3970, 4000):
         assert "////" not in presentable(("x" * 9 + " ") * 1000 + signature)[:300]
         assert "////" not in presentable(" " * length + signature)
+
+
+@pytest.mark.parametrize("status", [401, 404, 502])
+def test_a_long_text_is_not_cut_inside_a_signature(status: int) -> None:
+    signature = base64.b64encode(b"\xff" * 20).decode()
+    for length in range(380, 4010):
+        with pytest.raises(PlatformError) as caught:
+            understand(status=status, body=("y=1&z=2 " * 600)[:length].encode() + b" " + signature.encode())
+        assert "////" not in caught.value.detail
 
 
 def test_what_is_harmless_is_shown() -> None:

@@ -1,0 +1,328 @@
+"""What billing says becomes a right to stream, and the platform is told in dates it accepts."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import Listener
+from billing.actions import Letter, process_event, store_letter
+from billing.models import BillingEvent
+from kernel.values import rfc3339
+from outbox.delivery import deliver_lane
+from outbox.models import Circuit, Message
+from subscriptions.folding import Fact, fold
+from subscriptions.models import PlatformWindow, Subscription
+from tests.helpers import Api, problem
+from tests.sandbox.platform import Platform
+
+pytestmark = pytest.mark.django_db
+PATH = "/1.2/user/unlimitedStreaming"
+
+
+def said(listener: Listener, *, ago: timedelta = timedelta(0), number: int = 1, **changes: Any) -> BillingEvent:
+    """Billing has said something, `ago`; its event is stored and handled."""
+    now = timezone.now().replace(microsecond=0)
+    data = {
+        "account_id": str(listener.pk),
+        "external_id": "sub_1",
+        "plan_code": "premium-unlimited-streaming",
+        "status": "active",
+        "currency": "GBP",
+        "recurring_fee": 999,
+        "country": "GB",
+        "postcode": "N1 9GU",
+        "activated_at": rfc3339(now - timedelta(days=2)),
+        "current_period_start": rfc3339(now - timedelta(hours=1)),
+        "trial_ends_at": None,
+        "expires_at": rfc3339(now + timedelta(days=20)),
+        "cancel_at_period_end": False,
+    } | {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in changes.items()}
+    letter = Letter(
+        provider="standard", event_id=f"evt_{number}", body=b"", type="subscription.updated", subject="sub_1",
+        occurred_at=now - ago, data=data,
+    )  # fmt: skip
+    event = store_letter(letter)
+    process_event(event_id=event.pk)
+    event.refresh_from_db()
+    return event
+
+
+def drain() -> list[str]:
+    states: list[str] = []
+    for _ in range(6):
+        Circuit.objects.all().delete()
+        Message.objects.filter(state="WAITING").update(due_at=Now())
+        head = Message.objects.claimable().order_by("pk").values_list("pk", flat=True).first()
+        if head is None:
+            break
+        states += deliver_lane(message_id=head)
+    return states
+
+
+def test_the_platform_hears_of_the_listener_and_then_of_the_subscription(
+    listener: Listener, sandbox: Platform, api: Callable[[Listener], Api]
+) -> None:
+    assert said(listener).state == "HANDLED"
+    assert json.loads(api(listener).get("subscription").content)["platform"] == {"state": "PENDING", "detail": ""}
+
+    assert drain() == ["DONE", "DONE"]
+
+    (user,) = sandbox.journal("users")
+    assert (user["userId"], user["country"]) == (listener.platform_id, "GB")
+    (told,) = sandbox.journal("subscriptions")
+    subscription = Subscription.objects.get()
+    assert told["userId"] == listener.platform_id
+    assert (told["planCode"], told["status"], told["currency"], told["recurringFee"], told["country"], told["postcode"]) == (
+        "premium-unlimited-streaming", "active", "GBP", "999", "GB", "N1 9GU",
+    )  # fmt: skip
+    assert told["currentPeriodStartDate"] == rfc3339(subscription.starts_at)
+    assert told["expiryDate"] == rfc3339(subscription.expires_at)
+    assert "trialEndsAt" not in told
+    body = json.loads(api(listener).get("subscription").content)
+    assert body["status"] == "ACTIVE"
+    assert body["platform"]["state"] == "SYNCED"
+    assert set(body) == {
+        "status", "plan", "activated_at", "current_period_start", "trial_ends_at", "expires_at",
+        "cancel_at_period_end", "platform",
+    }  # fmt: skip
+    listener.refresh_from_db()
+    assert listener.on_platform_since is not None
+    assert listener.subscribed_since == subscription.activated_at
+
+
+def test_the_same_news_twice_is_told_once(listener: Listener, sandbox: Platform) -> None:
+    said(listener)
+    said(listener)
+    said(listener, number=2)
+
+    drain()
+
+    assert len(sandbox.journal("subscriptions")) == 1
+
+
+@pytest.mark.parametrize("days_late", [2, 5, 19])
+def test_late_news_is_sent_inside_the_platforms_day_and_kept_true(
+    listener: Listener, sandbox: Platform, days_late: int
+) -> None:
+    start = timezone.now().replace(microsecond=0) - timedelta(days=days_late)
+    said(listener, activated_at=start, current_period_start=start, expires_at=start + timedelta(days=28))
+
+    assert drain() == ["DONE", "DONE"]
+
+    (told,) = sandbox.journal("subscriptions")
+    assert Subscription.objects.get().starts_at == start
+    assert PlatformWindow.objects.get().starts_at == start
+    sent = datetime.fromisoformat(told["currentPeriodStartDate"])
+    assert timedelta(hours=23) < timezone.now() - sent < timedelta(days=1)
+
+
+def test_a_yearly_period_is_told_by_the_month(listener: Listener, sandbox: Platform) -> None:
+    now = timezone.now().replace(microsecond=0)
+    said(listener, activated_at=now, current_period_start=now, expires_at=now + timedelta(days=365))
+
+    assert drain() == ["DONE", "DONE"]
+
+    (told,) = sandbox.journal("subscriptions")
+    assert datetime.fromisoformat(told["expiryDate"]) <= now + timedelta(days=31)
+    assert Subscription.objects.get().expires_at == now + timedelta(days=365)
+
+
+@pytest.mark.parametrize("days", [7, 30, 60, 100])
+def test_a_trial_is_told_with_its_end(listener: Listener, sandbox: Platform, days: int) -> None:
+    now = timezone.now().replace(microsecond=0)
+    end = now + timedelta(days=days)
+    said(
+        listener, plan_code="trial-unlimited-streaming", recurring_fee=0,
+        activated_at=now, current_period_start=now, trial_ends_at=end, expires_at=end,
+    )  # fmt: skip
+
+    assert drain() == ["DONE", "DONE"]
+
+    (told,) = sandbox.journal("subscriptions")
+    assert told["recurringFee"] == "0"
+    assert abs(datetime.fromisoformat(told["trialEndsAt"]) - end) <= timedelta(seconds=10)
+    assert Subscription.objects.get().status == "TRIALING"
+
+
+def test_what_the_platform_would_refuse_is_not_sent_and_shown(
+    listener: Listener, sandbox: Platform, api: Callable[[Listener], Api]
+) -> None:
+    said(listener, trial_ends_at=timezone.now() + timedelta(days=3))
+
+    assert drain() == ["DONE", "DONE"]
+
+    assert sandbox.journal("subscriptions") == []
+    state = json.loads(api(listener).get("subscription").content)["platform"]
+    assert state["state"] == "REFUSED"
+    assert "only a trial plan" in state["detail"]
+
+
+def test_what_the_platform_refuses_is_shown_and_holds_up_nobody(listener: Listener, sandbox: Platform) -> None:
+    from subscriptions.models import Plan
+
+    Plan.objects.create(code="unheard-of", name="Unheard of")
+    said(listener, plan_code="unheard-of")
+
+    assert drain() == ["DONE", "DONE"]
+    window = PlatformWindow.objects.get()
+    assert (window.state, window.told_at is not None) == ("REFUSED", True)
+    assert window.detail
+
+
+@pytest.mark.parametrize("behaviour", ["lost_answer", "hang", "garbage_xml", "truncated", "error_500", "refused"])
+def test_a_lost_answer_is_read_back_before_it_is_told_again(
+    listener: Listener, sandbox: Platform, behaviour: str
+) -> None:
+    said(listener)
+    sandbox.order(behaviour, PATH)
+
+    assert drain() == ["DONE", "WAITING", "DONE"]
+
+    assert PlatformWindow.objects.get().state == "SYNCED"
+    assert len(sandbox.journal("subscriptions")) == 1
+
+
+@pytest.mark.parametrize("behaviour", ["lost_answer", "error_in_200", "rate_limited", "redirect", "endless"])
+def test_a_listener_is_created_once_whatever_becomes_of_the_answer(
+    listener: Listener, sandbox: Platform, behaviour: str
+) -> None:
+    sandbox.order(behaviour, "/1.2/user/create")
+
+    assert drain() == ["WAITING", "DONE"]
+
+    assert [user["userId"] for user in sandbox.journal("users")] == [listener.platform_id]
+
+
+# --- folding -----------------------------------------------------------------------------------------------
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def fact(number: int, *, hours: int, **changes: Any) -> Fact:
+    data = {
+        "account_id": "a", "plan_code": "premium", "status": "active", "currency": "GBP", "recurring_fee": number,
+        "country": "GB", "activated_at": rfc3339(START), "current_period_start": rfc3339(START),
+        "expires_at": rfc3339(START + timedelta(days=30)), "cancel_at_period_end": False,
+    } | changes  # fmt: skip
+    return Fact(event_id=f"evt_{number}", occurred_at=START + timedelta(hours=hours), data=data)
+
+
+SEVEN = [
+    fact(1, hours=0),
+    fact(2, hours=1, cancel_at_period_end=True),
+    fact(3, hours=2),
+    fact(4, hours=3, status="past_due"),
+    fact(5, hours=4, account_id="b"),
+    fact(6, hours=9, plan_code="standard"),
+    fact(7, hours=9, status="cancelled"),  # in the same second as the one before: the ids decide
+]
+
+
+def test_all_orders_of_seven_events_end_alike() -> None:
+    outcomes = {fold(order) for order in itertools.permutations(SEVEN)}
+
+    (outcome,) = outcomes
+    assert (outcome.account_id, outcome.recurring_fee, outcome.status) == ("a", 7, "EXPIRED")
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "hours_left"),
+    [
+        ({}, "ACTIVE", 720),
+        ({"trial_ends_at": rfc3339(START + timedelta(days=7))}, "TRIALING", 720),
+        ({"cancel_at_period_end": True}, "CANCELLING", 720),
+        ({"status": "past_due"}, "GRACE", 720),
+        ({"status": "paused"}, "PAUSED", 720),
+        ({"status": "cancelled", "cancel_at_period_end": True}, "CANCELLING", 720),
+        ({"status": "cancelled"}, "EXPIRED", 5),
+        ({"status": "expired"}, "EXPIRED", 5),
+        ({"status": "refunded"}, "REFUNDED", 5),
+    ],
+)
+def test_each_word_of_billings_has_its_meaning(change: dict[str, Any], status: str, hours_left: int) -> None:
+    folded = fold([fact(1, hours=5, **change)])
+
+    assert folded.status == status
+    assert folded.entitled_until == START + timedelta(hours=hours_left)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_arrival_in_any_order_ends_in_the_same_row(listener: Listener, seed: int) -> None:
+    news = [
+        {"number": 1, "ago": timedelta(hours=3)},
+        {"number": 2, "ago": timedelta(hours=2), "recurring_fee": 1299},
+        {"number": 3, "ago": timedelta(hours=1), "cancel_at_period_end": True},
+        {"number": 4, "ago": timedelta(0), "status": "expired"},
+    ]
+    random.Random(seed).shuffle(news)
+
+    for each in [*news, news[0]]:
+        said(listener, **each)
+
+    row = Subscription.objects.get()
+    assert (row.status, row.cancel_at_period_end) == ("EXPIRED", False)
+    assert row.entitled_until == row.as_of
+
+
+# --- the API ---------------------------------------------------------------------------------------------------
+
+
+def test_there_is_none_before_there_is_one(listener: Listener, api: Callable[[Listener], Api]) -> None:
+    problem(api(listener).get("subscription"), 404, "no_subscription")
+
+
+def test_one_that_ran_out_is_shown_as_expired(subscriber: Listener, api: Callable[[Listener], Api]) -> None:
+    Subscription.objects.update(entitled_until=timezone.now() - timedelta(minutes=1))
+
+    assert json.loads(api(subscriber).get("subscription").content)["status"] == "EXPIRED"
+
+
+def check(stranger: Api, **changes: Any) -> Any:
+    now = datetime.now(UTC).replace(microsecond=0)
+    terms = {
+        "plan_code": "premium-unlimited-streaming",
+        "activated_at": rfc3339(now - timedelta(minutes=1)),
+        "current_period_start": rfc3339(now - timedelta(minutes=1)),
+        "expires_at": rfc3339(now + timedelta(days=20)),
+    } | changes
+    return stranger.post("subscriptions/check", {name: value for name, value in terms.items() if value is not ...})
+
+
+def test_a_dry_run_takes_what_the_platform_would_take(stranger: Api, db: None) -> None:
+    assert json.loads(check(stranger).content) == {"valid": True, "broken": []}
+
+
+def test_a_dry_run_names_the_rule_the_field_and_the_nearest_value(stranger: Api, db: None) -> None:
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
+
+    body = json.loads(check(stranger, expires_at=rfc3339(start + timedelta(days=40))).content)
+
+    assert body["valid"] is False
+    (fault,) = body["broken"]
+    assert (fault["rule"], fault["field"]) == ("expiry_over_a_month", "expires_at")
+    assert datetime.fromisoformat(fault["nearest"]) <= start + timedelta(days=31)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"plan_code": ...}, "missing_parameter"),
+        ({"plan_code": "none"}, "invalid_parameter"),
+        ({"activated_at": "2026-01-01T00:00:00"}, "invalid_parameter"),
+        ({"activated_at": "0001-01-01T00:00:00+14:00"}, "invalid_parameter"),
+        ({"expires_at": "9999-12-31T23:59:59-12:00"}, "invalid_parameter"),
+        ({"expires_at": "2026-01-01T00:00:60Z"}, "invalid_parameter"),
+        ({"expires_at": 7}, "invalid_parameter"),
+    ],
+)
+def test_a_dry_run_refuses_what_are_no_terms(stranger: Api, db: None, change: dict[str, Any], code: str) -> None:
+    problem(check(stranger, **change), 400, code)
