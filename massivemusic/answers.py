@@ -72,8 +72,8 @@ def _without_envelope(status: int) -> type[PlatformError]:
 
 
 def _plain_text(body: bytes) -> str:
-    """The beginning of a body that is neither XML nor JSON; else nothing."""
-    start = body[:400].removeprefix(BOM).lstrip()
+    """A body that is neither XML nor JSON; else nothing. Only `presentable` may shorten it."""
+    start = body.removeprefix(BOM).lstrip()
     return "" if start.startswith((b"<", b"{", b"[")) else start.decode("utf-8", "replace")
 
 

@@ -75,7 +75,8 @@ class Client:
     ) -> str:
         """A URL for a device: `base` and `path` (already encoded) with everything in the signed query.
 
-        Secret as a key is: never stored, never logged ("Authentication", "Compliance: streaming").
+        Whoever holds it may fetch, so it is never stored and never logged (the compliance page
+        "Subscription streaming service").
         """
         return self._signer.signed_url(base + path, query, now=now, nonce=nonce)
 

@@ -32,7 +32,7 @@ class Journey:
         self.target = target
         self.sent = False
         self.trouble = "the connection broke before anything was sent"
-        self.oldest = now - platform.idle_seconds
+        self.stale_before = now - platform.idle_seconds
         self._connect_by = now + min(platform.connect_seconds, platform.total_seconds)
         self._end_by = now + platform.total_seconds
 
@@ -91,9 +91,9 @@ class _Connection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether to use it once more. The far end may be about to close what has long been idle,
+        """Whether it may serve once more. What has long been idle the far end may be about to close,
         and a request lost that way would be in doubt for nothing."""
-        return self.last_sent > under_way.get().oldest and super().is_connected
+        return self.last_sent > under_way.get().stale_before and super().is_connected
 
     def connect(self) -> None:
         try:
@@ -141,16 +141,16 @@ class TLSPool(HTTPSConnectionPool):
 
 def _dial(host: str, port: int) -> socket.socket:
     """Connect to the first address that answers; each gets its share of the time left."""
-    current = under_way.get()
+    journey = under_way.get()
     failure: OSError = OSError("the name has no address")
-    addresses = _resolve(host, port, current.left(connecting=True))
+    addresses = _resolve(host, port, journey.left(connecting=True))
     for remaining, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(current.left(connecting=True) / remaining)
+            sock.settimeout(journey.left(connecting=True) / remaining)
             sock.connect(address)
-            sock.settimeout(current.left(connecting=True))  # what a TLS handshake may take
+            sock.settimeout(journey.left(connecting=True))  # what a TLS handshake may take
         except OSError as problem:
             sock.close()
             failure = problem

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final
 
 MAX_WAIT_SECONDS: Final = 3600
 _MAX_DETAIL: Final = 300
@@ -78,17 +78,10 @@ class PlatformError(Exception):
         return self.detail if self.code is None else f"{self.code}: {self.detail}"
 
     @classmethod
-    def numbered(cls, code: int, detail: str, **facts: object) -> PlatformError:
+    def numbered(cls, code: int, detail: str, **facts: Any) -> PlatformError:
         """The verdict with this number: its own class, else its family's, else UnknownVerdict."""
         kind = _BY_CODE.get(code) or _BY_FAMILY.get(code // 1000, UnknownVerdict)
-        return kind(detail, code=code, **facts)  # type: ignore[arg-type]
-
-    @classmethod
-    def kinds(cls) -> Iterator[type[Self]]:
-        """Every class below this one."""
-        for kind in cls.__subclasses__():
-            yield kind
-            yield from kind.kinds()
+        return kind(detail, code=code, **facts)
 
 
 class InputRefused(PlatformError):
@@ -288,5 +281,11 @@ class AnswerTooLarge(Unreadable):
     """More than the cap after decoding."""
 
 
-_BY_CODE: Final = {kind.code: kind for kind in PlatformError.kinds() if kind.code is not None}
+def _below(kind: type[PlatformError]) -> Iterator[type[PlatformError]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _below(below)
+
+
+_BY_CODE: Final = {kind.code: kind for kind in _below(PlatformError) if kind.code is not None}
 _BY_FAMILY: Final = {1: InputRefused, 2: ResourceRefused, 3: AccountRefused, 7: PlatformTrouble, 9: PlatformTrouble}

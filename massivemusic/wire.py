@@ -79,8 +79,8 @@ def open_session(tls: ssl.SSLContext) -> requests.Session:
 def exchange(session: requests.Session, request: requests.PreparedRequest, query: str, platform: Platform) -> Reply:
     """Send `request` with `query` (encoded, without its `?`) and read the whole answer.
 
-    Raises Unreachable when no byte left; AnswerLost or Unreadable when one did and no answer could
-    be read; Redirected.
+    Raises Unreachable when no byte left; AnswerLost (DeadlinePassed) or Unreadable (AnswerTooLarge)
+    when one did and no answer could be read; Redirected.
     """
     target = f"{request.path_url}?{query}" if query else request.path_url
     journey = Journey(target=target, platform=platform)
