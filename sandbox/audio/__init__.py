@@ -1,0 +1,1 @@
+"""Sound: composing it, encoding it, finding it, cutting it up."""

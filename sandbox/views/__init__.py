@@ -1,0 +1,1 @@
+"""The platform's endpoints, by chapter. Each view reads its parameters, does one thing and answers."""
