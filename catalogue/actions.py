@@ -22,6 +22,7 @@ from outbox.wake import wake
 from web.bodies import parse_json
 
 ATTEMPTS_TO_DIE: Final = 8
+LEASE: Final = timedelta(minutes=5)  # how long one worker may apply one body before another tries
 NO_VERSION: Final = -1  # below every version of the platform's
 
 TRACK_COLUMNS: Final = [
@@ -43,24 +44,24 @@ def store_event(*, body: bytes, members: int, kind: str = "standard") -> Catalog
 
 
 def apply_event(*, event_id: int) -> str | None:
-    """Apply every member of a stored body in one transaction; the state afterwards, None when it was not due.
+    """Apply every member of a stored body; the state afterwards, None when it was not due.
 
-    A member that cannot be understood is named in `outcome` and costs the others nothing.
+    Each member has a transaction of its own, so that two workers never hold each other's releases and
+    artists. A member that cannot be understood is named in `outcome` and costs the others nothing.
+    Twice is once: versions see to that, also when a worker dies on the way.
     """
-    with transaction.atomic():
-        event = due_events().select_for_update(skip_locked=True).filter(pk=event_id).first()
-        if event is None:
-            return None
-        try:
-            with transaction.atomic():
-                event.outcome = apply_members(parse_json(gzip.decompress(event.body)), now=timezone.now())
-        except Exception as error:
-            log.exception("catalogue event %s not applied", event.pk)
-            put_off(event, error)
-        else:
-            event.state = CatalogueEvent.State.PARTLY if event.outcome["refused"] else CatalogueEvent.State.APPLIED
-        event.save(update_fields=["state", "attempts", "due_at", "outcome", "last_error"])
-        return str(event.state)
+    if not due_events().filter(pk=event_id).update(due_at=Now() + LEASE):
+        return None
+    event = CatalogueEvent.objects.get(pk=event_id)
+    try:
+        event.outcome = apply_members(parse_json(gzip.decompress(event.body)), now=timezone.now())
+    except Exception as error:
+        log.exception("catalogue event %s not applied", event.pk)
+        put_off(event, error)
+    else:
+        event.state = CatalogueEvent.State.PARTLY if event.outcome["refused"] else CatalogueEvent.State.APPLIED
+    event.save(update_fields=["state", "attempts", "due_at", "outcome", "last_error"])
+    return str(event.state)
 
 
 def due_events() -> QuerySet[CatalogueEvent]:

@@ -283,10 +283,11 @@ class Valkey:
                 return
             for folder in (self.data, self.log.parent, self.socket.parent):
                 folder.mkdir(parents=True, exist_ok=True)
-            self.socket.unlink(missing_ok=True)
-            server = self._launch()
-            wait_until(lambda: self._answers() or server.poll() is not None, seconds=START_SECONDS)
-            if server.poll() is not None:
+            # Nothing but work that PostgreSQL knows too is in there: damaged data is dropped, not mourned.
+            if (server := self._launch()) is None:
+                self._forget()
+                server = self._launch()
+            if server is None:
                 raise EngineError(f"Valkey does not start; its last words:\n{tail(self.log)}")
             (self.data / "valkey.pid").write_text(f"{server.pid}\n")
 
@@ -295,12 +296,18 @@ class Valkey:
             end(pid, signal.SIGTERM, seconds=STOP_SECONDS)
             bury_the_dead()
 
-    def _launch(self) -> subprocess.Popen[bytes]:
+    def _forget(self) -> None:
+        for leftover in self.data.iterdir():
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+    def _launch(self) -> subprocess.Popen[bytes] | None:
+        """One try at starting the server: the process once it answers, None when it gave up."""
+        self.socket.unlink(missing_ok=True)
         command = [valkey_binary(), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
         command += ["--dir", str(self.data), "--save", "", "--appendonly", "yes" if self.durable else "no"]
         command += ["--maxmemory-policy", "noeviction"]  # a broker must refuse work rather than forget it
         with self.log.open("ab") as log:
-            return remembered(
+            server = remembered(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -308,6 +315,8 @@ class Valkey:
                 start_new_session=True,
                 preexec_fn=dies_with_parent(signal.SIGTERM),
             )
+        wait_until(lambda: self._answers() or server.poll() is not None, seconds=START_SECONDS)
+        return server if server.poll() is None else None
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:

@@ -68,7 +68,7 @@ class Client:
         request = requests.Request(method, url, headers=headers, data=data).prepare()
         reply = exchange(self._session(), request, joined(pairs), self.platform)
         self._compare_clocks(reply.headers)
-        return understand(status=reply.status, body=reply.body, retry_after=_retry_after(reply.headers))
+        return understand(status=reply.status, body=reply.body, retry_after=_retry_after(reply.headers, status=reply.status))
 
     def signed_url(
         self, base: str, path: str, query: Params, *, now: datetime | None = None, nonce: str | None = None
@@ -110,15 +110,18 @@ def _body(fields: Pairs | None, json: Any, xml: str | None) -> tuple[dict[str, s
     return ({"Content-Type": bodies[0][0]}, bodies[0][1]) if bodies else ({}, None)
 
 
-def _retry_after(headers: Mapping[str, str]) -> int | None:
-    """Seconds to wait, if the platform says: Retry-After, else the reset of the daily quota."""
+def _retry_after(headers: Mapping[str, str], *, status: int) -> int | None:
+    """Seconds to wait, if the platform says: Retry-After, else, where the daily quota is used up, its reset."""
     named = headers.get("Retry-After", "").strip()
     if (seconds := whole(named)) is not None:
         return seconds
     if (until := _date(named)) is not None:
         theirs = _date(headers.get("Date")) or datetime.now(UTC)  # their date against their clock
         return int((until - theirs).total_seconds())
-    return whole(headers.get("X-RateLimit-Reset", "").strip())
+    # These three stand on every answer, so a reset alone says nothing.
+    limit, used, reset = (whole(headers.get(f"X-RateLimit-{name}", "").strip()) for name in ("Limit", "Current", "Reset"))
+    used_up = limit is None or used is None or used >= limit
+    return reset if status == 429 and used_up else None
 
 
 def _date(text: str | None) -> datetime | None:

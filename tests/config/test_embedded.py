@@ -94,13 +94,28 @@ def test_a_stale_pid_file_fools_nobody(home: Path, pid: str) -> None:
     for engine in (postgres, valkey):
         engine.start()
         engine.stop()
-    (postgres.data / "postmaster.pid").write_text(f"{pid}\n{postgres.data}\n1\n5432\n{postgres.sockets}\n\n0\nready   \n")
+    (postgres.data / "postmaster.pid").write_text(
+        f"{pid}\n{postgres.data}\n1\n5432\n{postgres.sockets}\n\n0\nready   \n"
+    )
     (valkey.data / "valkey.pid").write_text(pid)
 
     postgres.start()
     valkey.start()
 
     assert written_and_read(postgres) == 1
+    assert pinged(valkey)
+
+
+def test_damaged_valkey_data_is_dropped(home: Path) -> None:
+    valkey = Valkey(home)
+    valkey.start()
+    assert pinged(valkey)
+    valkey.stop()
+    for file in (home / "valkey" / "appendonlydir").glob("*.aof"):
+        file.unlink()
+
+    valkey.start()
+
     assert pinged(valkey)
 
 
@@ -220,7 +235,9 @@ def test_a_server_dies_with_whoever_started_it(home: Path) -> None:
 
 
 def test_any_command_runs_the_servers_it_needs_and_stops_them(home: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")} | {"VAR_DIR": str(home)}
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")} | {
+        "VAR_DIR": str(home)
+    }
     environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
     done = subprocess.run(
         [sys.executable, "manage.py", "showmigrations", "accounts"],

@@ -32,7 +32,11 @@ COMPLETE = {
 
 
 def django(*words: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "VAR_DIR": os.environ["VAR_DIR"], "DJANGO_SETTINGS_MODULE": "config.settings"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "VAR_DIR": os.environ["VAR_DIR"],
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
     environment |= {name: value for name, value in (COMPLETE | changes).items() if value is not None}
     command = [sys.executable, "-m", "django", *words]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -135,6 +135,16 @@ MORE = [
     Behaviour("error unsaid, as 200", ok(OK.replace("ok", "error", 1)), e.Unreadable, None, 200, "in doubt"),
     Behaviour("envelope cut off", says(_TO_END + OK[:-1].encode()), e.Unreadable, None, 200, "in doubt"),
     Behaviour("list instead of envelope", ok("[]"), e.Unreadable, None, 200, "in doubt"),
+    Behaviour(
+        "throttled within the quota",
+        busy("X-RateLimit-Limit: 4000\r\nX-RateLimit-Current: 37\r\nX-RateLimit-Reset: 46968"),
+        e.Throttled, None, 429, "harmless", None,
+    ),  # fmt: skip
+    Behaviour(
+        "quota used up",
+        busy("X-RateLimit-Limit: 4000\r\nX-RateLimit-Current: 4000\r\nX-RateLimit-Reset: 600"),
+        e.Throttled, None, 429, "harmless", 600,
+    ),  # fmt: skip
     Behaviour("quota resets", busy("X-RateLimit-Reset: 46968"), e.Throttled, None, 429, "harmless", 3600),
     Behaviour("wait is over", busy(f"Retry-After: {_PAST}"), e.Throttled, None, 429, "harmless", 0),
     Behaviour("gzip twice", ok(gzip.compress(_BOMB), f"{_GZIP}, gzip"), e.Unreadable, None, 200, "in doubt"),

@@ -58,7 +58,9 @@ def shelf(shelve: Callable[..., list[Track]], sandbox: Platform) -> Track:
     return shelve(id_=release["id"], tracks=[member])[0]
 
 
-def listened(api: Callable[[Listener], Api], listener: Listener, track: Track, count: int = 3, **changes: Any) -> list[Any]:
+def listened(
+    api: Callable[[Listener], Api], listener: Listener, track: Track, count: int = 3, **changes: Any
+) -> list[Any]:
     now = timezone.now()
     plays = [
         play(track.pk, played_at=rfc3339(now - timedelta(minutes=count - n)), release_id=track.release_id) | changes
@@ -97,7 +99,9 @@ def journalled(sandbox: Platform) -> list[tuple[Any, ...]]:
 
 
 def reported(plays: list[Any]) -> list[tuple[Any, ...]]:
-    return sorted((one["played_at"].split(".")[0].rstrip("Z") + "Z", one["seconds_played"], one["mode"]) for one in plays)
+    return sorted(
+        (one["played_at"].split(".")[0].rstrip("Z") + "Z", one["seconds_played"], one["mode"]) for one in plays
+    )
 
 
 # --- the ordinary way -----------------------------------------------------------------------------------

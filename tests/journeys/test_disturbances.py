@@ -1,0 +1,184 @@
+"""Whatever dies, nothing that was acknowledged is lost, nothing is counted twice, and doubts are shown."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+
+import pytest
+import requests
+
+from tests.journeys.conftest import House, Subscriber, eventually
+
+LOG = "/1.2/user/subscription/log"
+
+
+@pytest.fixture(autouse=True)
+def well_again(house: House) -> None:
+    """Begin in a house that is well."""
+    house.clear_faults()
+    eventually(
+        lambda: house.pids("celery", "worker") and house.pids("celery", "beat"), seconds=20, what="all are there"
+    )
+    house.rows("DELETE FROM outbox_circuit")
+
+
+def sent(subscriber: Subscriber, count: int) -> bool:
+    return subscriber.states() == {"SENT": count}
+
+
+def test_valkey_killed_and_emptied_while_plays_wait(house: House, subscriber: Subscriber) -> None:
+    """Nothing is lost and all is delivered within 30 s; the API goes on answering meanwhile."""
+    plays = subscriber.plays(40)
+    assert subscriber.report(plays[:20]).json()["accepted"] == 20
+    pid = house.valkey.pid()
+    assert pid is not None
+    for path in house.valkey.data.rglob("*.aof"):
+        path.unlink()
+    os.kill(pid, signal.SIGKILL)
+    began = time.monotonic()
+
+    answer = subscriber.report(plays[20:])
+
+    assert answer.status_code == 200
+    assert time.monotonic() - began < 5
+    eventually(lambda: sent(subscriber, 40), seconds=30, what="all plays are SENT")
+    assert Counter(subscriber.journalled()) == Counter(play["played_at"] for play in plays)
+    assert house.valkey.alive()
+
+
+def test_valkey_hangs_and_no_request_waits_for_it(house: House, subscriber: Subscriber) -> None:
+    pid = house.valkey.pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        times = []
+        for play in subscriber.plays(6):
+            began = time.monotonic()
+            assert subscriber.report([play]).status_code == 200
+            times.append(time.monotonic() - began)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert max(times) < 3
+    assert sorted(times)[2] < 0.5
+    eventually(lambda: sent(subscriber, 6), seconds=30, what="all plays are SENT")
+
+
+def test_postgresql_killed_is_503_and_then_well(house: House, subscriber: Subscriber) -> None:
+    """While it is down the answer is 503 with Retry-After, never 500; what was acknowledged is there afterwards."""
+    statuses: Counter[int] = Counter()
+    hints: set[str | None] = set()
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            answer = subscriber.journey.api("GET", "/api/v1/me")
+            statuses[answer.status_code] += 1
+            if answer.status_code == 503:
+                hints.add(answer.headers.get("Retry-After"))
+
+    plays = subscriber.plays(5)
+    assert subscriber.report(plays).json()["accepted"] == 5
+    asking = threading.Thread(target=ask)
+    asking.start()
+    pid = house.postgres.pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: statuses[503], seconds=10, what="a 503 is seen")
+    eventually(lambda: house.postgres.ready() and house.postgres.pid() != pid, seconds=20, what="it is back")
+    before = statuses[200]
+    eventually(lambda: statuses[200] > before + 20, seconds=10, what="requests are served again")
+    over.set()
+    asking.join()
+
+    assert set(statuses) <= {200, 503}, statuses
+    assert hints == {"2"}
+    eventually(lambda: sent(subscriber, 5), seconds=30, what="all plays are SENT")
+
+
+def test_postgresql_restarted_between_requests_costs_no_request(house: House, subscriber: Subscriber) -> None:
+    pid = house.postgres.pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGINT)
+    eventually(lambda: house.postgres.ready() and house.postgres.pid() != pid, seconds=20, what="it is back")
+
+    statuses = [subscriber.journey.api("GET", "/api/v1/me").status_code for _ in range(30)]
+
+    assert statuses == [200] * 30
+
+
+def test_a_worker_killed_during_the_call_leaves_a_doubt_and_no_second_call(
+    house: House, subscriber: Subscriber
+) -> None:
+    """The platform has the plays, nobody heard the answer: they are shown IN_DOUBT and stay in the journal once."""
+    plays = subscriber.plays(10)
+    house.order_fault("slow", LOG)
+    subscriber.report(plays)
+    eventually(lambda: house.rows("SELECT 1 FROM outbox_message WHERE committed_at IS NOT NULL AND state = 'SENDING'"),
+               seconds=15, what="the call is out")  # fmt: skip
+
+    house.kill("celery", "worker")
+
+    eventually(lambda: len(subscriber.journalled()) == 10, seconds=10, what="the platform took them")
+    assert subscriber.states() == {"SENDING": 10}
+    house.rows("UPDATE outbox_message SET lease_until = now() WHERE state = 'SENDING'")
+    eventually(lambda: subscriber.states() == {"IN_DOUBT": 10}, seconds=30, what="the doubt is shown")
+    more = subscriber.plays(3)
+    subscriber.report(more)
+    eventually(lambda: subscriber.states() == {"IN_DOUBT": 10, "SENT": 3}, seconds=30, what="others go on")
+    assert Counter(subscriber.journalled()) == Counter(play["played_at"] for play in [*plays, *more])
+
+
+def test_a_worker_killed_before_the_call_loses_nothing(house: House, subscriber: Subscriber) -> None:
+    plays = subscriber.plays(10)
+    house.kill("celery", "worker")
+    subscriber.report(plays)
+    house.kill("celery", "beat")
+
+    eventually(lambda: sent(subscriber, 10), seconds=40, what="all plays are SENT")
+
+    assert Counter(subscriber.journalled()) == Counter(play["played_at"] for play in plays)
+
+
+def test_a_dead_program_is_started_again_aloud(house: House) -> None:
+    before = house.log.read_text()
+    house.kill("celery", "beat")
+
+    eventually(lambda: house.pids("celery", "beat"), seconds=20, what="beat is back")
+
+    assert "beat ended with -9; starting it again" in house.log.read_text()[len(before) :]
+
+
+def test_a_web_worker_killed_is_replaced(house: House) -> None:
+    children = [pid for pid in house.pids("granian") if pid not in {house.process.pid}]
+    os.kill(max(children), signal.SIGKILL)
+
+    def healthy() -> bool:
+        try:
+            return requests.get(f"{house.web}/healthz", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+    eventually(lambda: all(healthy() for _ in range(20)), seconds=30, what="web answers")
+
+
+@pytest.mark.parametrize(
+    "behaviour", ["error_500", "error_in_200", "rate_limited", "lost_answer", "garbage_xml", "endless"]
+)
+def test_every_play_is_sent_once_or_shown_in_doubt(house: House, subscriber: Subscriber, behaviour: str) -> None:
+    plays = subscriber.plays(4)
+    house.order_fault(behaviour, LOG)
+
+    subscriber.report(plays)
+
+    eventually(
+        lambda: set(subscriber.states()) <= {"SENT", "IN_DOUBT"} and subscriber.states(), seconds=40, what="settled"
+    )
+    in_journal = Counter(subscriber.journalled())
+    assert max(in_journal.values(), default=1) == 1
+    if subscriber.states() == {"SENT": 4}:
+        assert set(in_journal) == {play["played_at"] for play in plays}

@@ -1,0 +1,81 @@
+"""The main job, end to end, as `make run` shows it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import requests
+
+from tests.journeys.conftest import ROOT, House, eventually, start_house
+
+
+def test_every_step_of_the_journey_holds(house: House) -> None:
+    demo = subprocess.run(
+        [sys.executable, "manage.py", "demo"],
+        cwd=ROOT,
+        env=house.environment
+        | {"DATABASE_URL": house.postgres.url("tonearm"), "REDIS_URL": house.valkey.url()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "every step held, 14 of 14" in demo.stdout
+    assert "✗" not in demo.stdout
+
+
+def test_it_holds_a_second_time_on_the_same_data(house: House) -> None:
+    for _, step in house.journey().steps():
+        assert step()
+
+
+def test_it_reports_itself_well(house: House) -> None:
+    def well() -> bool:
+        return bool(requests.get(f"{house.web}/readyz", timeout=5).json()["status"] == "ok")
+
+    eventually(well, seconds=30, what="readyz says ok")
+
+
+def test_no_secret_is_written_to_any_log(house: House) -> None:
+    text = "".join(path.read_text(errors="replace") for path in (house.home / "log").glob("*.log"))
+    text += house.log.read_text(errors="replace")
+
+    assert len(text) > 1000
+    assert not re.search(r"oauth_(signature|nonce)=|eyJ[\w-]{10,}\.[\w-]{10,}\.|whsec_|Bearer\s+ey", text)
+
+
+def test_ctrl_c_stops_everything_and_leaves_nothing_behind() -> None:
+    house = start_house()
+    assert len(house.pids()) >= 6
+
+    seconds = house.stop()
+
+    assert seconds < 10
+    assert house.process.returncode == 0
+    assert house.pids() == []
+    assert not house.postgres.alive()
+    assert not house.valkey.alive()
+
+
+def test_kill_9_of_the_keeper_takes_everything_with_it() -> None:
+    house = start_house()
+
+    house.process.kill()
+    house.process.wait()
+
+    eventually(
+        lambda: not house.pids() and not house.postgres.alive() and not house.valkey.alive(), seconds=10, what="gone"
+    )
+
+
+def test_a_taken_port_is_named(house: House) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "up"],
+        cwd=ROOT, env=house.environment, capture_output=True, text=True, check=False, timeout=20,
+    )  # fmt: skip
+
+    assert done.returncode != 0
+    assert f"port {house.port} is taken; set PORT" in done.stderr
