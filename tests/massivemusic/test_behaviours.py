@@ -81,7 +81,9 @@ def test_means_one_thing(
     behaviour: Behaviour, call: Callable[[Client], None], client_to: ClientTo, trap: Stage
 ) -> None:
     with staged(behaviour, trap) as origin:
-        client = client_to(origin, connect_seconds=0.15, total_seconds=DEADLINE)
+        slow = behaviour.slow or behaviour.name == "queue full"
+        deadline = DEADLINE if slow else 3.0  # a busy machine of ours is no behaviour of theirs
+        client = client_to(origin, connect_seconds=deadline * 0.75, total_seconds=deadline)
         started = time.monotonic()
         if behaviour.kind is None:
             call(client)
@@ -98,6 +100,6 @@ def test_means_one_thing(
         assert error.retry_after is None
     else:
         assert error.retry_after == pytest.approx(behaviour.retry_after, abs=2)
-    assert seconds <= DEADLINE + 0.5
+    assert seconds <= deadline + 0.5
     assert seconds >= DEADLINE - 0.01 or not behaviour.slow
     assert trap.connections == 0
