@@ -17,7 +17,7 @@ run: $(MARK)  ## everything on this machine, shown working; ONCE=1 stops afterwa
 	@$(PY) manage.py up --demo $(if $(ONCE),--once)
 
 test: $(DEV_MARK)  ## every test
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadscope $(ARGS)
 
 check: $(DEV_MARK)  ## what must hold before a commit: format, lint, types, arrows, migrations, deployment, tests
 	@$(VENV)/bin/ruff format --check .
@@ -27,7 +27,7 @@ check: $(DEV_MARK)  ## what must hold before a commit: format, lint, types, arro
 	@$(VENV)/bin/lint-imports
 	@$(PY) manage.py makemigrations --check --dry-run
 	@$(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadscope $(ARGS)
 
 format: $(DEV_MARK)  ## put the code in order
 	@$(VENV)/bin/ruff check --fix-only --quiet .

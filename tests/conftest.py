@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,16 @@ def clean_slate() -> Iterator[None]:
     cache.clear()
     wake.forget_rest()
     yield
+
+
+@pytest.fixture(autouse=True)
+def plans(request: pytest.FixtureRequest) -> None:
+    """The plans of the migration, which tests of committed transactions wipe away with everything else."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker or "db" in request.fixturenames:
+        request.getfixturevalue("transactional_db" if marker and marker.kwargs.get("transaction") else "db")
+        rows = import_module("subscriptions.migrations.0002_plans").PLANS
+        Plan.objects.bulk_create([Plan(**row) for row in rows], ignore_conflicts=True)
 
 
 @pytest.fixture
@@ -81,7 +92,7 @@ def subscribe() -> Callable[..., Subscription]:
     def make(listener: Listener, **changes: Any) -> Subscription:
         now = timezone.now()
         start = now - timedelta(hours=1)
-        plan, _ = Plan.objects.get_or_create(code="premium-unlimited-streaming", defaults={"name": "Premium"})
+        plan = Plan.objects.get(code="premium-unlimited-streaming")
         note_first_activation(listener=listener, at=start)
         facts: dict[str, Any] = {
             "listener": listener,

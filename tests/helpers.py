@@ -155,4 +155,4 @@ def webhook_headers(
 
 
 def zipped(value: Any) -> bytes:
-    return gzip.compress(value if isinstance(value, bytes) else json.dumps(value).encode())
+    return gzip.compress(value if isinstance(value, bytes) else json.dumps(value).encode(), mtime=0)

@@ -88,8 +88,8 @@ def test_a_killed_server_comes_back(home: Path, kind: type[Postgres] | type[Valk
     assert written_and_read(engine) == 1 if isinstance(engine, Postgres) else pinged(engine)
 
 
-@pytest.mark.parametrize("pid", [str(os.getpid()), "999999999", "nonsense", ""])
-def test_a_stale_pid_file_fools_nobody(home: Path, pid: str) -> None:
+@pytest.mark.parametrize("pid", [os.getpid(), 999999999, "nonsense", ""], ids=["ours", "nobody's", "nonsense", "none"])
+def test_a_stale_pid_file_fools_nobody(home: Path, pid: object) -> None:
     postgres, valkey = Postgres(home, durable=False), Valkey(home, durable=False)
     for engine in (postgres, valkey):
         engine.start()
@@ -97,7 +97,7 @@ def test_a_stale_pid_file_fools_nobody(home: Path, pid: str) -> None:
     (postgres.data / "postmaster.pid").write_text(
         f"{pid}\n{postgres.data}\n1\n5432\n{postgres.sockets}\n\n0\nready   \n"
     )
-    (valkey.data / "valkey.pid").write_text(pid)
+    (valkey.data / "valkey.pid").write_text(str(pid))
 
     postgres.start()
     valkey.start()

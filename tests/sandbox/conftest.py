@@ -27,7 +27,7 @@ CONTRARY = {
     "SANDBOX_STATUS_EVERYWHERE": "true",
     "SANDBOX_R2": "lenient",
     "SANDBOX_SINGLE_USE": "strict",
-    "SANDBOX_SEGMENT_LIFETIME_SECONDS": "1",
+    "SANDBOX_SEGMENT_LIFETIME_SECONDS": "3",
     "SANDBOX_LOG_PARTIAL": "keep",
     "SANDBOX_LOG_REQUIRED": "trackId,releaseId,dateTimePlayed,totalTimePlayed,userAgent",
     "SANDBOX_LOG_MAX_ITEMS": "5",
