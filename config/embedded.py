@@ -212,7 +212,7 @@ class Postgres:
     def _haunted(self) -> bool:
         """A killed server's process and backends linger for a moment and hold its locks: worth another try."""
         last_words = tail(self.log, lines=4)
-        return any(sign in last_words for sign in ("pre-existing shared memory block", ".lock\" already exists"))
+        return any(sign in last_words for sign in ("pre-existing shared memory block", '.lock" already exists'))
 
     def _spawn(self, command: list[str], **streams: Any) -> subprocess.Popen[bytes]:
         tenancy = self.tenancy

@@ -68,7 +68,9 @@ class Client:
         request = requests.Request(method, url, headers=headers, data=data).prepare()
         reply = exchange(self._session(), request, joined(pairs), self.platform)
         self._compare_clocks(reply.headers)
-        return understand(status=reply.status, body=reply.body, retry_after=_retry_after(reply.headers, status=reply.status))
+        return understand(
+            status=reply.status, body=reply.body, retry_after=_retry_after(reply.headers, status=reply.status)
+        )
 
     def signed_url(
         self, base: str, path: str, query: Params, *, now: datetime | None = None, nonce: str | None = None
@@ -119,7 +121,9 @@ def _retry_after(headers: Mapping[str, str], *, status: int) -> int | None:
         theirs = _date(headers.get("Date")) or datetime.now(UTC)  # their date against their clock
         return int((until - theirs).total_seconds())
     # These three stand on every answer, so a reset alone says nothing.
-    limit, used, reset = (whole(headers.get(f"X-RateLimit-{name}", "").strip()) for name in ("Limit", "Current", "Reset"))
+    limit, used, reset = (
+        whole(headers.get(f"X-RateLimit-{name}", "").strip()) for name in ("Limit", "Current", "Reset")
+    )
     used_up = limit is None or used is None or used >= limit
     return reset if status == 429 and used_up else None
 

@@ -34,11 +34,10 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def clean_slate() -> Iterator[None]:
+def clean_slate() -> None:
     """Nothing that lives outside the database leaks from one test into the next."""
     cache.clear()
     wake.forget_rest()
-    yield
 
 
 @pytest.fixture(autouse=True)

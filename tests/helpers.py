@@ -72,7 +72,7 @@ def token_for(listener: Listener, /, *, key: str | None = None, algorithm: str =
     return jwt.encode(claims, key or settings.HEADLESS_JWT_PRIVATE_KEY, algorithm=algorithm)
 
 
-def problem(response: HttpResponse, status: int, code: str) -> dict[str, Any]:
+def expect_problem(response: HttpResponse, status: int, code: str) -> dict[str, Any]:
     """The problem document of a response, once it is the one expected."""
     assert response.status_code == status, response.content
     assert response.headers["Content-Type"] == "application/problem+json"

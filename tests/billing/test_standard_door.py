@@ -18,7 +18,7 @@ from accounts.models import Listener
 from billing.actions import process_event
 from billing.models import BillingEvent
 from subscriptions.models import Subscription
-from tests.helpers import Api, problem, webhook_headers
+from tests.helpers import Api, expect_problem, webhook_headers
 
 pytestmark = pytest.mark.django_db
 PATH = "/webhooks/billing/standard"
@@ -135,7 +135,7 @@ NAMES = [
 def test_keeps_forgeries_out(stranger: Api, listener: Listener, name: str) -> None:
     body, headers = tampered(name, updated(listener))
 
-    problem(stranger.post(PATH, body, **headers), 401, "not_authenticated")
+    expect_problem(stranger.post(PATH, body, **headers), 401, "not_authenticated")
     assert not BillingEvent.objects.exists()
 
 
@@ -144,8 +144,10 @@ def test_signs_the_bytes_and_not_their_meaning(stranger: Api, listener: Listener
     body = updated(listener)
     headers = webhook_headers(body)
 
-    problem(stranger.post(PATH, change + body, **headers), 401, "not_authenticated")
-    problem(stranger.post(PATH, json.dumps(json.loads(body), indent=1).encode(), **headers), 401, "not_authenticated")
+    expect_problem(stranger.post(PATH, change + body, **headers), 401, "not_authenticated")
+    expect_problem(
+        stranger.post(PATH, json.dumps(json.loads(body), indent=1).encode(), **headers), 401, "not_authenticated"
+    )
 
 
 @pytest.mark.parametrize(("age", "status"), [(-301, 401), (-299, 202), (0, 202), (299, 202), (302, 401)])
@@ -176,7 +178,7 @@ def test_a_door_without_a_secret_does_not_exist(stranger: Api, listener: Listene
     headers = webhook_headers(body)
     settings.BILLING_STANDARD_SECRETS = []
 
-    problem(stranger.post(PATH, body, **headers), 404, "not_found")
+    expect_problem(stranger.post(PATH, body, **headers), 404, "not_found")
 
 
 # --- sense -----------------------------------------------------------------------------------------
@@ -216,12 +218,12 @@ NONSENSE: list[tuple[bytes, str]] = [
 
 @pytest.mark.parametrize(("body", "named"), NONSENSE)
 def test_a_proven_letter_that_makes_no_sense_is_kept_and_refused(stranger: Api, body: bytes, named: str) -> None:
-    detail = problem(send(stranger, body), 400, "invalid_event")["detail"]
+    detail = expect_problem(send(stranger, body), 400, "invalid_event")["detail"]
 
     assert named in detail
     event = BillingEvent.objects.get()
     assert (event.state, bytes(event.body)) == ("REFUSED", body)
-    problem(send(stranger, body), 400, "invalid_event")
+    expect_problem(send(stranger, body), 400, "invalid_event")
     assert process_event(event_id=event.pk) is None
 
 
@@ -235,7 +237,7 @@ def test_an_unknown_type_is_kept_and_left_alone(stranger: Api) -> None:
 def test_an_oversized_letter_is_refused_unread(stranger: Api) -> None:
     body = b" " * 65537
 
-    problem(stranger.post(PATH, body, **webhook_headers(body)), 413, "body_too_large")
+    expect_problem(stranger.post(PATH, body, **webhook_headers(body)), 413, "body_too_large")
 
 
 @pytest.mark.parametrize(("currency", "fee"), [("JPY", 980), ("KWD", 2500), ("GBP", 0)])

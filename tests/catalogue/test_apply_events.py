@@ -72,7 +72,7 @@ def final_of(events: list[Any]) -> dict[str, Any]:
     seen = state()
     return {name: seen[name] for name in ("down", "offers")} | {
         "version": [row["version"] for row in seen["releases"]],
-        "standing": [pk for pk in Track.objects.standing().order_by("pk").values_list("pk", flat=True)],
+        "standing": list(Track.objects.standing().order_by("pk").values_list("pk", flat=True)),
     }
 
 

@@ -17,7 +17,7 @@ from pytest_django.fixtures import Settings
 
 from catalogue import doors
 from catalogue.models import CatalogueEvent
-from tests.helpers import Api, problem, release_event, zipped
+from tests.helpers import Api, expect_problem, release_event, zipped
 
 pytestmark = pytest.mark.django_db
 PATH = "/webhooks/catalogue/standard"
@@ -65,7 +65,7 @@ def test_lets_nobody_in_without_a_key(stranger: Api, key: rsa.RSAPrivateKey, set
     settings.CATALOGUE_EVENT_PUBLIC_KEYS = []
     doors.public_keys.cache_clear()
 
-    problem(stranger.post(PATH, [release_event()], Authorization=token(key)), 401, "not_authenticated")
+    expect_problem(stranger.post(PATH, [release_event()], Authorization=token(key)), 401, "not_authenticated")
 
 
 def forgeries(key: rsa.RSAPrivateKey) -> dict[str, str]:
@@ -88,7 +88,7 @@ def forgeries(key: rsa.RSAPrivateKey) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", forgeries(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
 def test_keeps_forgers_out(stranger: Api, key: rsa.RSAPrivateKey, name: str) -> None:
-    problem(stranger.post(PATH, [release_event()], Authorization=forgeries(key)[name]), 401, "not_authenticated")
+    expect_problem(stranger.post(PATH, [release_event()], Authorization=forgeries(key)[name]), 401, "not_authenticated")
     assert not CatalogueEvent.objects.exists()
 
 
@@ -111,7 +111,7 @@ def test_keeps_forgers_out(stranger: Api, key: rsa.RSAPrivateKey, name: str) -> 
 def test_says_what_is_wrong_with_a_body(
     stranger: Api, key: rsa.RSAPrivateKey, body: bytes, status: int, code: str
 ) -> None:
-    problem(stranger.post(PATH, body, Authorization=token(key)), status, code)
+    expect_problem(stranger.post(PATH, body, Authorization=token(key)), status, code)
 
 
 MIB = 1024 * 1024
@@ -137,4 +137,4 @@ def test_takes_ten_mebibytes_and_not_a_byte_more(
 def test_stops_a_bomb(stranger: Api, key: rsa.RSAPrivateKey) -> None:
     response = stranger.post(PATH, zipped(b"0" * 200 * MIB), Authorization=token(key), Content_Encoding="gzip")
 
-    problem(response, 413, "body_too_large")
+    expect_problem(response, 413, "body_too_large")

@@ -221,10 +221,14 @@ def test_a_missing_wheel_is_named_with_the_remedy(
 
 
 def test_a_server_dies_with_whoever_started_it(home: Path) -> None:
-    script = (
-        "import sys, time\nfrom pathlib import Path\nfrom config.embedded import Valkey\n"
-        "valkey = Valkey(Path(sys.argv[1]), durable=False)\nvalkey.start()\nprint(valkey.pid(), flush=True)\ntime.sleep(60)\n"
-    )
+    script = """if True:
+        import sys, time, pathlib
+        from config.embedded import Valkey
+        valkey = Valkey(pathlib.Path(sys.argv[1]), durable=False)
+        valkey.start()
+        print(valkey.pid(), flush=True)
+        time.sleep(60)
+    """
     parent = subprocess.Popen([sys.executable, "-c", script, str(home)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())

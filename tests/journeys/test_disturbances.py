@@ -163,7 +163,7 @@ def test_a_web_worker_killed_is_replaced(house: House) -> None:
         except requests.RequestException:
             return False
 
-    eventually(lambda: all(healthy() for _ in range(20)), seconds=30, what="web answers")
+    assert eventually(lambda: all(healthy() for _ in range(20)), seconds=30, what="web answers")
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_it_reports_itself_well(house: House) -> None:
     def well() -> bool:
         return bool(requests.get(f"{house.web}/readyz", timeout=5).json()["status"] == "ok")
 
-    eventually(well, seconds=30, what="readyz says ok")
+    assert eventually(well, seconds=30, what="readyz says ok")
 
 
 def test_no_secret_is_written_to_any_log(house: House) -> None:

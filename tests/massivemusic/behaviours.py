@@ -46,6 +46,11 @@ def no(status: str, body: str | bytes = "", *headers: str) -> Play:
     return says(answer(status, body, *headers), keep=True)
 
 
+def used(calls: int) -> str:
+    """The quota's headers after so many calls of 4000."""
+    return f"X-RateLimit-Limit: 4000\r\nX-RateLimit-Current: {calls}\r\nX-RateLimit-Reset: {46968 // 60}"
+
+
 def busy(*headers: str) -> Play:
     return no("429 Too Many Requests", "slow down", *headers, f"Date: {formatdate(usegmt=True)}")
 
@@ -135,16 +140,8 @@ MORE = [
     Behaviour("error unsaid, as 200", ok(OK.replace("ok", "error", 1)), e.Unreadable, None, 200, "in doubt"),
     Behaviour("envelope cut off", says(_TO_END + OK[:-1].encode()), e.Unreadable, None, 200, "in doubt"),
     Behaviour("list instead of envelope", ok("[]"), e.Unreadable, None, 200, "in doubt"),
-    Behaviour(
-        "throttled within the quota",
-        busy("X-RateLimit-Limit: 4000\r\nX-RateLimit-Current: 37\r\nX-RateLimit-Reset: 46968"),
-        e.Throttled, None, 429, "harmless", None,
-    ),  # fmt: skip
-    Behaviour(
-        "quota used up",
-        busy("X-RateLimit-Limit: 4000\r\nX-RateLimit-Current: 4000\r\nX-RateLimit-Reset: 600"),
-        e.Throttled, None, 429, "harmless", 600,
-    ),  # fmt: skip
+    Behaviour("throttled within the quota", busy(used(37)), e.Throttled, None, 429, "harmless", None),
+    Behaviour("quota used up", busy(used(4000)), e.Throttled, None, 429, "harmless", 46968 // 60),
     Behaviour("quota resets", busy("X-RateLimit-Reset: 46968"), e.Throttled, None, 429, "harmless", 3600),
     Behaviour("wait is over", busy(f"Retry-After: {_PAST}"), e.Throttled, None, 429, "harmless", 0),
     Behaviour("gzip twice", ok(gzip.compress(_BOMB), f"{_GZIP}, gzip"), e.Unreadable, None, 200, "in doubt"),

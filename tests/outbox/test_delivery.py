@@ -93,9 +93,13 @@ def test_sending_twice_keeps_one_message() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_message_is_part_of_its_transaction() -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
-        send(Draft(topic="test.safe", key="a", lane="l"))
-        raise ZeroDivisionError
+    def fail_after_sending() -> None:
+        with transaction.atomic():
+            send(Draft(topic="test.safe", key="a", lane="l"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_after_sending()
 
     assert not Message.objects.exists()
 

@@ -21,7 +21,7 @@ from accounts.models import Listener
 from catalogue.models import Track
 from streaming.api import Streams, read_wish
 from streaming.models import StreamHolder
-from tests.helpers import Api, offer, problem, release_event, track_member
+from tests.helpers import Api, expect_problem, offer, release_event, track_member
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ def wish(track: Track, client_id: str = "phone", **changes: Any) -> dict[str, An
     return {"track_id": track.pk, "format_id": 26, "client_id": client_id} | changes
 
 
-def issued(response: Any) -> dict[str, Any]:
+def expect_stream(response: Any) -> dict[str, Any]:
     assert response.status_code == 201, response.content
     body: dict[str, Any] = json.loads(response.content)
     return body
@@ -44,7 +44,7 @@ def issued(response: Any) -> dict[str, Any]:
 def test_signs_a_url_for_this_listener_track_and_device(phone: Api, subscriber: Listener, track: Track) -> None:
     response = phone.post("streams", wish(track))
 
-    body = issued(response)
+    body = expect_stream(response)
     assert response.headers["Cache-Control"] == "no-store"
     assert set(body) == {"stream_id", "url", "expires_at", "mime_type", "track_id", "format_id", "client_id"}
     assert (body["track_id"], body["format_id"], body["client_id"]) == (track.pk, 26, "phone")
@@ -60,7 +60,7 @@ def test_signs_a_url_for_this_listener_track_and_device(phone: Api, subscriber: 
 
 
 def test_offers_a_playlist_instead_of_a_file(phone: Api, track: Track) -> None:
-    body = issued(phone.post("streams", wish(track, delivery="hls")))
+    body = expect_stream(phone.post("streams", wish(track, delivery="hls")))
 
     assert body["mime_type"] == "application/vnd.apple.mpegurl"
     assert urlsplit(body["url"]).path == "/stream/subscription.m3u8"
@@ -69,13 +69,13 @@ def test_offers_a_playlist_instead_of_a_file(phone: Api, track: Track) -> None:
 def test_takes_two_round_trips(phone: Api, track: Track, django_assert_num_queries: Callable[..., Any]) -> None:
     phone.post("streams", wish(track))
     with django_assert_num_queries(2):
-        issued(phone.post("streams", wish(track)))
+        expect_stream(phone.post("streams", wish(track)))
     with django_assert_num_queries(2):
-        issued(phone.post("streams", wish(track, "tablet")))
+        expect_stream(phone.post("streams", wish(track, "tablet")))
 
 
 def test_needs_a_subscription(listener: Listener, api: Callable[[Listener], Api], track: Track) -> None:
-    assert problem(api(listener).post("streams", wish(track)), 403, "no_subscription")["platform_code"] == 2002
+    assert expect_problem(api(listener).post("streams", wish(track)), 403, "no_subscription")["platform_code"] == 2002
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_needs_one_that_covers_now(
 def test_does_not_know_an_unknown_track(phone: Api) -> None:
     body = phone.post("streams", {"track_id": 999, "format_id": 26, "client_id": "phone"})
 
-    assert problem(body, 404, "track_not_found")["platform_code"] == 2001
+    assert expect_problem(body, 404, "track_not_found")["platform_code"] == 2001
 
 
 FUTURE = (datetime.now(UTC) + timedelta(days=30)).replace(microsecond=0)
@@ -115,7 +115,7 @@ UNAVAILABLE: list[tuple[dict[str, Any], str]] = [
 def test_says_why_a_known_track_cannot_be_played(phone: Api, shelve: Any, change: dict[str, Any], reason: str) -> None:
     (track,) = shelve(tracks=[track_member(9001, **change)])
 
-    body = problem(phone.post("streams", wish(track)), 403, "track_unavailable")
+    body = expect_problem(phone.post("streams", wish(track)), 403, "track_unavailable")
 
     assert body["reason"] == reason
     assert body["platform_code"] == 2002
@@ -128,7 +128,7 @@ def test_says_why_a_known_track_cannot_be_played(phone: Api, shelve: Any, change
 def test_a_sale_is_no_right_to_stream(phone: Api, shelve: Any) -> None:
     (track,) = shelve(tracks=[track_member(9001, offers=[], downloadAvailability=[offer()])])
 
-    assert problem(phone.post("streams", wish(track)), 403, "track_unavailable")["reason"] == "USE"
+    assert expect_problem(phone.post("streams", wish(track)), 403, "track_unavailable")["reason"] == "USE"
 
 
 def test_stops_with_the_takedown(phone: Api, shelve: Any, track: Track) -> None:
@@ -136,32 +136,32 @@ def test_stops_with_the_takedown(phone: Api, shelve: Any, track: Track) -> None:
 
     apply_member({"id": track.release_id, "version": 2, "takedown": True}, now=timezone.now())
 
-    assert problem(phone.post("streams", wish(track)), 403, "track_unavailable")["reason"] == "TAKEN_DOWN"
+    assert expect_problem(phone.post("streams", wish(track)), 403, "track_unavailable")["reason"] == "TAKEN_DOWN"
 
 
 def test_stops_when_a_snapshot_drops_the_track(phone: Api, shelve: Any, track: Track) -> None:
     shelve(version=2, tracks=release_event()["tracks"][1:])
 
-    assert problem(phone.post("streams", wish(track)), 403, "track_unavailable")["reason"] == "TAKEN_DOWN"
+    assert expect_problem(phone.post("streams", wish(track)), 403, "track_unavailable")["reason"] == "TAKEN_DOWN"
 
 
 def test_respects_the_explicit_filter(phone: Api, subscriber: Listener, shelve: Any) -> None:
     (track,) = shelve(tracks=[track_member(9001, explicitContent=True)])
-    issued(phone.post("streams", wish(track)))
+    expect_stream(phone.post("streams", wish(track)))
     Listener.objects.update(explicit_filter=True)
 
-    assert problem(phone.post("streams", wish(track)), 403, "track_unavailable")["reason"] == "EXPLICIT_FILTER"
+    assert expect_problem(phone.post("streams", wish(track)), 403, "track_unavailable")["reason"] == "EXPLICIT_FILTER"
 
 
 @pytest.mark.parametrize("format_id", [17, 45, 1, 999])
 def test_streams_only_streamable_formats(phone: Api, track: Track, format_id: int) -> None:
-    problem(phone.post("streams", wish(track, format_id=format_id)), 400, "invalid_parameter")
+    expect_problem(phone.post("streams", wish(track, format_id=format_id)), 400, "invalid_parameter")
 
 
 def test_ends_at_once_for_a_closed_account(phone: Api, subscriber: Listener, track: Track) -> None:
     close_account(listener=subscriber, now=timezone.now())
 
-    problem(phone.post("streams", wish(track)), 401, "not_authenticated")
+    expect_problem(phone.post("streams", wish(track)), 401, "not_authenticated")
 
 
 BAD_WISHES: list[tuple[Any, str, str]] = [
@@ -180,7 +180,7 @@ BAD_WISHES: list[tuple[Any, str, str]] = [
 
 @pytest.mark.parametrize(("body", "code", "pointer"), BAD_WISHES)
 def test_explains_what_is_wrong(phone: Api, body: Any, code: str, pointer: str) -> None:
-    errors = problem(phone.post("streams", body), 400, code)["errors"]
+    errors = expect_problem(phone.post("streams", body), 400, code)["errors"]
 
     assert {error["pointer"]: error["code"] for error in errors} == {pointer: code}
 
@@ -198,16 +198,16 @@ def test_explains_what_is_wrong(phone: Api, body: Any, code: str, pointer: str) 
     ],
 )
 def test_refuses_a_hostile_body(phone: Api, body: bytes, status: int, code: str) -> None:
-    problem(phone.post("streams", body), status, code)
+    expect_problem(phone.post("streams", body), status, code)
 
 
 def test_wants_json(phone: Api) -> None:
-    problem(phone.post("streams", b"track_id=1", Content_Type="text/plain"), 415, "unsupported_media_type")
+    expect_problem(phone.post("streams", b"track_id=1", Content_Type="text/plain"), 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("client_id", ["x" * 255, "📱", " ", "a/b?c&d=e%20"])
 def test_takes_any_device_id(phone: Api, track: Track, client_id: str) -> None:
-    body = issued(phone.post("streams", wish(track, client_id)))
+    body = expect_stream(phone.post("streams", wish(track, client_id)))
 
     assert body["client_id"] == client_id
     assert parse_qs(urlsplit(body["url"]).query, keep_blank_values=True)["clientId"] == [client_id]
@@ -259,60 +259,60 @@ def later(seconds: float) -> None:
 
 
 def test_a_second_device_takes_over_and_the_first_is_blocked(phone: Api, track: Track) -> None:
-    issued(phone.post("streams", wish(track, "A")))
-    issued(phone.post("streams", wish(track, "B")))
+    expect_stream(phone.post("streams", wish(track, "A")))
+    expect_stream(phone.post("streams", wish(track, "B")))
 
     response = phone.post("streams", wish(track, "A"))
 
-    body = problem(response, 409, "playing_elsewhere")
+    body = expect_problem(response, 409, "playing_elsewhere")
     assert body["platform_code"] == 3201
     assert body["holder"] == "B"
     assert 1 <= int(response.headers["Retry-After"]) <= settings.STREAM_BLOCK_SECONDS
     until = datetime.fromisoformat(body["blocked_until"])
     assert timedelta(seconds=50) < until - timezone.now() <= timedelta(seconds=60)
-    issued(phone.post("streams", wish(track, "B")))
+    expect_stream(phone.post("streams", wish(track, "B")))
 
 
 def test_after_its_block_the_first_takes_over_in_turn(phone: Api, track: Track) -> None:
-    issued(phone.post("streams", wish(track, "A")))
-    issued(phone.post("streams", wish(track, "B")))
+    expect_stream(phone.post("streams", wish(track, "A")))
+    expect_stream(phone.post("streams", wish(track, "B")))
     later(settings.STREAM_BLOCK_SECONDS + 1)
 
-    issued(phone.post("streams", wish(track, "A")))
+    expect_stream(phone.post("streams", wish(track, "A")))
 
-    assert problem(phone.post("streams", wish(track, "B")), 409, "playing_elsewhere")["holder"] == "A"
+    assert expect_problem(phone.post("streams", wish(track, "B")), 409, "playing_elsewhere")["holder"] == "A"
 
 
 def test_a_third_device_blocks_the_second_and_the_first_stays_blocked(phone: Api, track: Track) -> None:
     for client_id in "ABC":
-        issued(phone.post("streams", wish(track, client_id)))
+        expect_stream(phone.post("streams", wish(track, client_id)))
 
     for client_id in "AB":
-        assert problem(phone.post("streams", wish(track, client_id)), 409, "playing_elsewhere")["holder"] == "C"
+        assert expect_problem(phone.post("streams", wish(track, client_id)), 409, "playing_elsewhere")["holder"] == "C"
 
 
 def test_moving_on_after_the_track_has_ended_blocks_nobody(phone: Api, track: Track) -> None:
-    issued(phone.post("streams", wish(track, "A")))
+    expect_stream(phone.post("streams", wish(track, "A")))
     later(track.duration_seconds + 1)
 
-    issued(phone.post("streams", wish(track, "B")))
+    expect_stream(phone.post("streams", wish(track, "B")))
     later(track.duration_seconds + 1)
 
-    issued(phone.post("streams", wish(track, "A")))
+    expect_stream(phone.post("streams", wish(track, "A")))
 
 
 def test_giving_up_blocks_nobody(phone: Api, track: Track) -> None:
-    issued(phone.post("streams", wish(track, "A")))
+    expect_stream(phone.post("streams", wish(track, "A")))
     assert phone.delete("streams/current?client_id=A").status_code == 204
 
-    issued(phone.post("streams", wish(track, "B")))
+    expect_stream(phone.post("streams", wish(track, "B")))
     assert phone.delete("streams/current?client_id=B").status_code == 204
 
-    issued(phone.post("streams", wish(track, "A")))
+    expect_stream(phone.post("streams", wish(track, "A")))
 
 
 def test_giving_up_what_another_holds_changes_nothing(phone: Api, track: Track) -> None:
-    issued(phone.post("streams", wish(track, "A")))
+    expect_stream(phone.post("streams", wish(track, "A")))
 
     assert phone.delete("streams/current?client_id=B").status_code == 204
 
@@ -321,9 +321,9 @@ def test_giving_up_what_another_holds_changes_nothing(phone: Api, track: Track) 
 
 def test_prefetching_the_next_track_keeps_the_stream(phone: Api, shelve: Any) -> None:
     long, short = shelve(tracks=[track_member(1, duration=300), track_member(2, number=2, duration=10)])
-    first = issued(phone.post("streams", wish(long)))
+    first = expect_stream(phone.post("streams", wish(long)))
     since = StreamHolder.objects.get().since
-    second = issued(phone.post("streams", wish(short)))
+    second = expect_stream(phone.post("streams", wish(short)))
 
     holder = StreamHolder.objects.get()
     assert holder.since == since
@@ -333,10 +333,10 @@ def test_prefetching_the_next_track_keeps_the_stream(phone: Api, shelve: Any) ->
 
 def test_blocks_are_forgotten_once_they_are_over(phone: Api, track: Track) -> None:
     for number in range(5):
-        issued(phone.post("streams", wish(track, f"device {number}")))
+        expect_stream(phone.post("streams", wish(track, f"device {number}")))
         later(settings.STREAM_BLOCK_SECONDS + 1)
 
-    issued(phone.post("streams", wish(track, "last")))
+    expect_stream(phone.post("streams", wish(track, "last")))
 
     assert set(StreamHolder.objects.get().blocks) == {"device 4"}
 
@@ -347,14 +347,14 @@ def test_another_listeners_devices_are_no_concern(
     other = make_listener()
     subscribe(other)
 
-    issued(phone.post("streams", wish(track, "A")))
-    issued(api(other).post("streams", wish(track, "B")))
-    issued(phone.post("streams", wish(track, "A")))
+    expect_stream(phone.post("streams", wish(track, "A")))
+    expect_stream(api(other).post("streams", wish(track, "B")))
+    expect_stream(phone.post("streams", wish(track, "A")))
 
 
 def test_shows_who_holds_the_stream(phone: Api, track: Track) -> None:
-    problem(phone.get("streams/current"), 404, "no_stream")
-    stream_id = issued(phone.post("streams", wish(track, "A")))["stream_id"]
+    expect_problem(phone.get("streams/current"), 404, "no_stream")
+    stream_id = expect_stream(phone.post("streams", wish(track, "A")))["stream_id"]
 
     response = phone.get("streams/current")
 
@@ -366,4 +366,4 @@ def test_shows_who_holds_the_stream(phone: Api, track: Track) -> None:
 
 @pytest.mark.parametrize("query", ["", "?client_id=", "?client_id=" + "x" * 256])
 def test_giving_up_needs_a_device(phone: Api, query: str) -> None:
-    problem(phone.delete(f"streams/current{query}"), 400, "missing_parameter")
+    expect_problem(phone.delete(f"streams/current{query}"), 400, "missing_parameter")

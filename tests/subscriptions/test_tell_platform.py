@@ -21,7 +21,7 @@ from outbox.delivery import deliver_lane
 from outbox.models import Circuit, Message
 from subscriptions.folding import Fact, fold
 from subscriptions.models import PlatformWindow, Subscription
-from tests.helpers import Api, problem
+from tests.helpers import Api, expect_problem
 from tests.sandbox.platform import Platform
 
 pytestmark = pytest.mark.django_db
@@ -81,9 +81,8 @@ def test_the_platform_hears_of_the_listener_and_then_of_the_subscription(
     (told,) = sandbox.journal("subscriptions")
     subscription = Subscription.objects.get()
     assert told["userId"] == listener.platform_id
-    assert (told["planCode"], told["status"], told["currency"], told["recurringFee"], told["country"], told["postcode"]) == (
-        "premium-unlimited-streaming", "active", "GBP", "999", "GB", "N1 9GU",
-    )  # fmt: skip
+    sent = [told[name] for name in ("planCode", "status", "currency", "recurringFee", "country", "postcode")]
+    assert sent == ["premium-unlimited-streaming", "active", "GBP", "999", "GB", "N1 9GU"]
     assert told["currentPeriodStartDate"] == rfc3339(subscription.starts_at)
     assert told["expiryDate"] == rfc3339(subscription.expires_at)
     assert "trialEndsAt" not in told
@@ -277,7 +276,7 @@ def test_arrival_in_any_order_ends_in_the_same_row(listener: Listener, seed: int
 
 
 def test_there_is_none_before_there_is_one(listener: Listener, api: Callable[[Listener], Api]) -> None:
-    problem(api(listener).get("subscription"), 404, "no_subscription")
+    expect_problem(api(listener).get("subscription"), 404, "no_subscription")
 
 
 def test_one_that_ran_out_is_shown_as_expired(subscriber: Listener, api: Callable[[Listener], Api]) -> None:
@@ -325,4 +324,4 @@ def test_a_dry_run_names_the_rule_the_field_and_the_nearest_value(stranger: Api,
     ],
 )
 def test_a_dry_run_refuses_what_are_no_terms(stranger: Api, db: None, change: dict[str, Any], code: str) -> None:
-    problem(check(stranger, **change), 400, code)
+    expect_problem(check(stranger, **change), 400, code)

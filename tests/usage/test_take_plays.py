@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import Listener
 from catalogue.models import Track
 from kernel.values import rfc3339
-from tests.helpers import Api, play, problem, zipped
+from tests.helpers import Api, expect_problem, play, zipped
 from usage.models import Play, PlayKey
 
 pytestmark = pytest.mark.django_db
@@ -199,26 +199,26 @@ def test_takes_up_to_five_hundred_gzipped(phone: Api, track: Track, count: int) 
     ],
 )
 def test_refuses_a_body_that_is_no_list_of_plays(phone: Api, body: Any, status: int, code: str) -> None:
-    problem(phone.post("plays", body), status, code)
+    expect_problem(phone.post("plays", body), status, code)
 
 
 def test_stops_a_gzip_bomb(phone: Api) -> None:
-    problem(phone.post("plays", zipped(b"0" * 50_000_000), Content_Encoding="gzip"), 413, "body_too_large")
+    expect_problem(phone.post("plays", zipped(b"0" * 50_000_000), Content_Encoding="gzip"), 413, "body_too_large")
 
 
 @pytest.mark.parametrize("body", [b"not gzip", zipped(b"{}")[:-4], zipped(b"{}") + b"more"])
 def test_refuses_broken_gzip(phone: Api, body: bytes) -> None:
-    problem(phone.post("plays", body, Content_Encoding="gzip"), 400, "bad_content_encoding")
+    expect_problem(phone.post("plays", body, Content_Encoding="gzip"), 400, "bad_content_encoding")
 
 
 def test_wants_json(phone: Api) -> None:
-    problem(
+    expect_problem(
         phone.post("plays", b"plays=1", Content_Type="application/x-www-form-urlencoded"), 415, "unsupported_media_type"
     )
 
 
 def test_refuses_whoever_never_subscribed(listener: Listener, api: Callable[[Listener], Api], track: Track) -> None:
-    body = problem(
+    body = expect_problem(
         api(listener).post("plays", {"plays": [play(track.pk, played_at=ago(hours=1))]}), 403, "no_subscription"
     )
 
@@ -237,7 +237,8 @@ def test_costs_a_constant_number_of_queries(
     phone: Api, track: Track, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     def report(count: int) -> None:
-        phone.post("plays", {"plays": [play(track.pk, played_at=ago(seconds=60 + n)) for n in range(count)]})
+        plays = [play(track.pk, played_at=ago(seconds=60 + number)) for number in range(count)]
+        assert verdict(phone.post("plays", {"plays": plays}))["accepted"] == count
 
     report(1)
     for count in (1, 400):
