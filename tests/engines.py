@@ -30,6 +30,8 @@ def start() -> None:
         atexit.register(valkey.stop)
         os.environ["REDIS_URL"] = valkey.url()
     os.environ["VAR_DIR"] = str(home)
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # gw0, gw1, …: each counts in a database of its own
+        os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("?db=0", f"?db={int(worker[2:]) + 1}")
 
 
 start()
