@@ -364,6 +364,7 @@ LOGGING = {
     "root": {"handlers": ["out"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": ["out"], "propagate": False},
+        "django.request": {"level": "ERROR"},  # a 4xx is the caller's affair
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         # These write whole URLs and headers at DEBUG level.

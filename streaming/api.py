@@ -120,8 +120,7 @@ def answer(wish: StreamWish, issued: IssuedStream) -> HttpResponse:
             "client_id": wish.client_id,
         }
     )
-    headers = {"Cache-Control": "no-store", "Content-Length": str(len(content))}
-    return HttpResponse(content, status=201, content_type="application/json", headers=headers)
+    return HttpResponse(content, status=201, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 class CurrentStream(APIView):

@@ -10,10 +10,13 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
@@ -69,7 +72,15 @@ def token_for(listener: Listener, /, *, key: str | None = None, algorithm: str =
     }
     claims |= changes
     claims = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(claims, key or settings.HEADLESS_JWT_PRIVATE_KEY, algorithm=algorithm)
+    return jwt.encode(claims, key or signing_key(), algorithm=algorithm)
+
+
+@cache
+def signing_key() -> RSAPrivateKey:
+    """The service's own signing key, loaded once: that takes longer than many signatures."""
+    key = load_pem_private_key(settings.HEADLESS_JWT_PRIVATE_KEY.encode(), password=None)
+    assert isinstance(key, RSAPrivateKey)
+    return key
 
 
 def expect_problem(response: HttpResponse, status: int, code: str) -> dict[str, Any]:

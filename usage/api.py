@@ -90,8 +90,7 @@ class Plays(APIView):
             parse_json(body)  # says what is wrong with it
             raise InvalidParameter("the body cannot be read") from None
         taken = take_plays(listener_id=listener_id_of(request), plays=plays, malformed=faults, now=timezone.now())
-        content = msgspec.json.encode(taken)
-        return HttpResponse(content, content_type="application/json", headers={"Content-Length": str(len(content))})
+        return HttpResponse(msgspec.json.encode(taken), content_type="application/json")
 
     @extend_schema(
         operation_id="plays_history",

@@ -21,7 +21,7 @@ def current_trace_id() -> str:
 
 
 class TraceMiddleware:
-    """Take the caller's X-Request-Id where it is harmless, else make one; hand it back."""
+    """Take the caller's X-Request-Id where it is harmless, else make one; hand it back, and say how long it all is."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -35,4 +35,6 @@ class TraceMiddleware:
         finally:
             _trace_id.reset(token)
         response.headers[HEADER] = trace_id
+        if not response.streaming and "Content-Length" not in response.headers:
+            response.headers["Content-Length"] = str(len(response.content))  # else the server would send it in chunks
         return response
