@@ -21,7 +21,10 @@ def measure(tokens: Sequence[str], tracks: Sequence[int]) -> bool:
     ]
     cases = {
         "bare Django view": [load.request("POST", "/bench/bare", body=b"{}")],
-        "DRF view with JWT": [load.request("POST", "/bench/drf", token=token, body=b"{}") for token in tokens],
+        "DRF view with JWT": [load.request("POST", "/bench/jwt", token=token, body=b"{}") for token in tokens],
+        "the same, token remembered": [
+            load.request("POST", "/bench/remembered", token=token, body=b"{}") for token in tokens
+        ],
         "POST /streams": wishes,
     }
     results = {}

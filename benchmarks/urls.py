@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.tokens import Caller, verified
 from config.urls import handler400, handler403, handler404, handler500
 from config.urls import urlpatterns as service
 
@@ -21,11 +23,30 @@ def bare(request: HttpRequest) -> HttpResponse:
     return HttpResponse(b"{}", content_type="application/json")
 
 
-class Signed(APIView):
-    """The ceiling of any DRF view that knows its caller: token, permission, limit, no database."""
+class Remembered(APIView):
+    """The ceiling of our own DRF views: a token seen before, permission, limit, no database."""
 
     def post(self, request: Request) -> Response:
         return Response({"ok": True})
 
 
-urlpatterns = [path("bench/bare", bare), path("bench/drf", Signed.as_view()), *service]
+class CheckedEveryTime(BaseAuthentication):
+    """As the usual JWT packages for DRF do it: the signature is verified at every request."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, str]:
+        token = request.META["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
+        return verified(token), token
+
+
+class Signed(Remembered):
+    """The ceiling of any DRF view with JWT."""
+
+    authentication_classes = [CheckedEveryTime]
+
+
+urlpatterns = [
+    path("bench/bare", bare),
+    path("bench/jwt", Signed.as_view()),
+    path("bench/remembered", Remembered.as_view()),
+    *service,
+]

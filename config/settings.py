@@ -131,6 +131,13 @@ DATABASE_URL = required("DATABASE_URL", in_development="embedded")
 if DATABASE_URL in {"", "embedded"}:
     DATABASE_URL = Postgres(VAR_DIR).url(DATABASE)
 _database = environ.Env.db_url_config(DATABASE_URL)
+POSTGRESQL = {
+    # Nothing of ours takes long in the database: what does is stuck and lets go by itself.
+    "statement_timeout": "15s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "30s",
+    "plan_cache_mode": "force_generic_plan",
+}
 DATABASES: dict[str, Any] = {
     "default": _database
     | {
@@ -140,8 +147,10 @@ DATABASES: dict[str, Any] = {
         "OPTIONS": _database.get("OPTIONS", {})
         | {
             "connect_timeout": 5,
-            # Nothing of ours takes long in the database: what does is stuck and lets go by itself.
-            "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
+            # For the hot paths' prepared statements: planned once, at their first use. (Django's own
+            # statements are bound by the client and never prepared.)
+            "prepare_threshold": 0,
+            "options": " ".join(f"-c {name}={value}" for name, value in POSTGRESQL.items()),
         },
     }
 }

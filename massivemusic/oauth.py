@@ -23,6 +23,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 def encode(text: str) -> str:
     """Percent-encode all but the unreserved characters; a space becomes %20 (RFC 5849 §3.6)."""
+    if text.isascii() and text.isalnum():  # most are: ids, numbers, names
+        return text
     return quote(text, safe="~")
 
 

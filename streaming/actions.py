@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
 
 from accounts.actions import AccountClosed
-from catalogue.rules import Reason, TrackNotFound
+from catalogue.rules import Reason, TrackNotFound, Verdict
 from kernel.errors import InvalidParameter, Kind, Refusal
 from kernel.values import rfc3339
 from massivemusic.streaming import FORMATS, HLS_MIME_TYPE, online_stream_url
 from outbox.platform import platform
-from streaming.entitlement import Standing, TrackFacts, standing
-from streaming.holder import Blocked, claim_stream
+from streaming.entitlement import standing
+from streaming.holder import Blocked, blocked, claim_stream
 from streaming.models import StreamHolder
 
 
@@ -63,35 +62,31 @@ class IssuedStream:
 def issue_stream(*, listener_id: UUID, wish: StreamWish, now: datetime) -> IssuedStream:
     """Let the device stream the track and sign the URL it fetches it from (Streaming guide §4.1).
 
-    Two round trips to PostgreSQL, none to the platform. Asking again for the same device keeps the
+    One round trip to PostgreSQL, none to the platform. Asking again for the same device keeps the
     stream. Raises InvalidParameter, NoSubscription, TrackNotFound, TrackUnavailable, PlayingElsewhere.
     """
     format_ = FORMATS.get(wish.format_id)
     if format_ is None or not format_.streamable:
         raise InvalidParameter(f"format_id {wish.format_id} cannot be streamed", parameter="format_id")
-    who = standing(listener_id=listener_id, track_id=wish.track_id, now=now)
-    if who is None:
-        raise AccountClosed("this account is closed")
-    track = entitled(who)
     stream_id = uuid4()
-    blocked = claim_stream(
+    grant = claim_stream(
         listener_id=listener_id,
         client_id=wish.client_id,
         stream_id=stream_id,
         track_id=wish.track_id,
-        seconds=track.duration_seconds,
+        now=now,
         block_seconds=settings.STREAM_BLOCK_SECONDS,
     )
-    if blocked is not None:
-        raise elsewhere(blocked)
+    if grant is None:
+        raise refusal(listener_id=listener_id, wish=wish, now=now)
     url = online_stream_url(
         platform(),
-        user_id=who.platform_id,
+        user_id=grant.platform_id,
         track_id=wish.track_id,
         format_id=wish.format_id,
         client_id=wish.client_id,
-        country=who.country,
-        release_id=track.release_id,
+        country=grant.country,
+        release_id=grant.release_id,
         hls=wish.hls,
     )
     return IssuedStream(
@@ -102,29 +97,37 @@ def issue_stream(*, listener_id: UUID, wish: StreamWish, now: datetime) -> Issue
     )
 
 
-def entitled(who: Standing) -> TrackFacts:
-    """The track the listener may stream now. Raises the refusal that tells why not."""
+def refusal(*, listener_id: UUID, wish: StreamWish, now: datetime) -> Refusal:
+    """Why the claim was refused, found out in the order in which a listener would want to know."""
+    who = standing(listener_id=listener_id, track_id=wish.track_id, now=now)
+    if who is None:
+        return AccountClosed("this account is closed")
     if who.track is None:
-        raise TrackNotFound("there is no such track")
+        return TrackNotFound("there is no such track")
     if not who.subscribed:
-        raise NoSubscription("no subscription covers this moment")
-    verdict = who.track.verdict
-    if verdict.reason is not None:
-        members: dict[str, Any] = {"reason": verdict.reason.value}
-        if verdict.reason is Reason.NOT_YET and verdict.available_from is not None:
-            members["available_from"] = rfc3339(verdict.available_from)
-        detail = next(asked.detail for asked in verdict.asked if not asked.holds)
-        raise TrackUnavailable(f"the track cannot be streamed: {detail}", **members)
-    return who.track
+        return NoSubscription("no subscription covers this moment")
+    if not who.track.playable:
+        return unavailable(who.track)
+    block = blocked(listener_id=listener_id, client_id=wish.client_id)
+    return elsewhere(block or Blocked(holder=wish.client_id, until=now, seconds=0))  # it ended just now: try again
 
 
-def elsewhere(blocked: Blocked) -> PlayingElsewhere:
+def unavailable(verdict: Verdict) -> TrackUnavailable:
+    """The refusal that names the first rule which does not hold."""
+    failed = next(asked for asked in verdict.asked if not asked.holds)
+    members = {"reason": failed.rule.value}
+    if failed.rule is Reason.NOT_YET and verdict.available_from is not None:
+        members["available_from"] = rfc3339(verdict.available_from)
+    return TrackUnavailable(f"the track cannot be streamed: {failed.detail}", **members)
+
+
+def elsewhere(block: Blocked) -> PlayingElsewhere:
     """The refusal of a displaced device, with when it may try again."""
     return PlayingElsewhere(
         "another device of this account took over",
-        retry_after=max(1, math.ceil(blocked.seconds)),
-        blocked_until=rfc3339(blocked.until),
-        holder=blocked.holder,
+        retry_after=max(1, math.ceil(block.seconds)),
+        blocked_until=rfc3339(block.until),
+        holder=block.holder,
     )
 
 

@@ -19,7 +19,7 @@ from kernel.errors import Kind, MissingParameter, Refusal
 from streaming.actions import IssuedStream, StreamWish, current_stream, issue_stream
 from streaming.holder import release_stream
 from streaming.models import StreamHolder
-from web.bodies import json_bytes, parse_json
+from web.bodies import AlwaysJSON, json_bytes, parse_json
 from web.callers import IsListener, ListenerRequest, listener_id_of
 
 INT32 = 2**31 - 1
@@ -48,6 +48,7 @@ class Streams(APIView):
     """POST /api/v1/streams."""
 
     permission_classes = [IsListener]
+    content_negotiation_class = AlwaysJSON
     limit_scope = "streams"
 
     class Input(serializers.Serializer[Any]):

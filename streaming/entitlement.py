@@ -1,4 +1,4 @@
-"""Everything a stream depends on, read in one statement."""
+"""Why a stream is refused: everything it depends on, read in one statement and judged by the rules."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from catalogue.rules import Use, Verdict, Window, judge
 
 # The offers' territories stay in the database: a world-wide list is long and only one of them matters.
 QUESTION: Final = """
-    SELECT l.platform_id, l.country, l.explicit_filter,
+    SELECT l.country, l.explicit_filter,
            EXISTS (SELECT 1 FROM subscriptions_subscription s
                     WHERE s.listener_id = l.id AND s.starts_at <= %(now)s AND s.entitled_until > %(now)s),
-           t.release_id, t.duration_seconds, t.explicit, t.gone_at IS NOT NULL OR r.taken_down_at IS NOT NULL,
+           t.id, t.explicit, t.gone_at IS NOT NULL OR r.taken_down_at IS NOT NULL,
            (SELECT json_agg(json_build_array(l.country = ANY (o.territories),
                                              extract(epoch FROM o.starts_at), extract(epoch FROM o.ends_at)))
               FROM catalogue_offer o WHERE o.track_id = t.id AND o.use = %(use)s)::text
@@ -30,22 +30,11 @@ read_windows = msgspec.json.Decoder(list[tuple[bool, float, float | None]]).deco
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrackFacts:
-    """A known track: the release it is on, how long it is, and whether it may be streamed here and now."""
-
-    release_id: int
-    duration_seconds: int
-    verdict: Verdict
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
     """What a listener may do at one instant; `track` is None for a track we have never heard of."""
 
-    platform_id: str
-    country: str
     subscribed: bool
-    track: TrackFacts | None
+    track: Verdict | None
 
 
 def standing(*, listener_id: UUID, track_id: int, now: datetime, use: Use = Use.STREAM) -> Standing | None:
@@ -55,20 +44,17 @@ def standing(*, listener_id: UUID, track_id: int, now: datetime, use: Use = Use.
         row = cursor.fetchone()
     if row is None:
         return None
-    platform_id, country, hides_explicit, subscribed, release_id, seconds, explicit, down, offers = row
-    if release_id is None:
-        return Standing(platform_id=platform_id, country=country, subscribed=subscribed, track=None)
+    country, hides_explicit, subscribed, known, explicit, down, offers = row
     verdict = judge(
         windows=windows_from(offers),
         use=use,
         country=country,
         at=now,
-        taken_down=down,
-        explicit=explicit,
+        taken_down=bool(down),
+        explicit=bool(explicit),
         explicit_filter=hides_explicit,
     )
-    track = TrackFacts(release_id=release_id, duration_seconds=seconds, verdict=verdict)
-    return Standing(platform_id=platform_id, country=country, subscribed=subscribed, track=track)
+    return Standing(subscribed=subscribed, track=verdict if known is not None else None)
 
 
 def windows_from(offers: Any) -> list[Window]:

@@ -3,6 +3,9 @@
 A plays; B starts and takes over. A may finish the track it has, and is then refused until its
 block ends; after that A may take over in turn, and B is refused. A holder whose track has ended, or
 who gave up, is not displaced but gone, and nobody is refused.
+
+The same statement asks whether the listener may stream the track at all, so that a stream that is
+granted costs one round trip. It says yes or no; `streaming.entitlement` says why not.
 """
 
 from __future__ import annotations
@@ -18,26 +21,40 @@ from django.db import connection
 # A crash may forget the last claims, and the platform's own rule stands behind this one: so the commit
 # does not wait for the disk.
 CLAIM: Final = """
-    INSERT INTO streaming_streamholder AS h (listener_id, client_id, stream_id, track_id, since, plays_until, blocks)
-    SELECT %(listener)s, %(client)s, %(stream)s, %(track)s, clock_timestamp(),
-           clock_timestamp() + %(seconds)s * interval '1 second', '{}'::jsonb
-      FROM set_config('synchronous_commit', 'off', true)
-    ON CONFLICT (listener_id) DO UPDATE SET
-        client_id = EXCLUDED.client_id,
-        stream_id = EXCLUDED.stream_id,
-        track_id = EXCLUDED.track_id,
-        since = CASE WHEN h.client_id = EXCLUDED.client_id AND h.plays_until > clock_timestamp()
-                     THEN h.since ELSE EXCLUDED.since END,
-        plays_until = CASE WHEN h.client_id = EXCLUDED.client_id
-                           THEN greatest(h.plays_until, EXCLUDED.plays_until) ELSE EXCLUDED.plays_until END,
-        blocks = CASE
-            WHEN h.client_id <> EXCLUDED.client_id AND h.plays_until > clock_timestamp()
-            THEN (SELECT coalesce(jsonb_object_agg(key, value), '{}'::jsonb) FROM jsonb_each(h.blocks)
-                   WHERE value::float8 > extract(epoch FROM clock_timestamp()) AND key <> EXCLUDED.client_id)
-                 || jsonb_build_object(h.client_id, extract(epoch FROM clock_timestamp()) + %(block)s)
-            ELSE h.blocks - EXCLUDED.client_id END
-    WHERE coalesce((h.blocks ->> EXCLUDED.client_id)::float8, 0) <= extract(epoch FROM clock_timestamp())
-    RETURNING 1
+    WITH granted AS (
+        SELECT l.id, l.platform_id, l.country, t.id AS track_id, t.release_id, t.duration_seconds
+          FROM accounts_listener l, catalogue_track t JOIN catalogue_release r ON r.id = t.release_id
+         WHERE l.id = %(listener)s AND l.closed_at IS NULL AND t.id = %(track)s
+           AND t.gone_at IS NULL AND r.taken_down_at IS NULL AND NOT (t.explicit AND l.explicit_filter)
+           AND EXISTS (SELECT 1 FROM subscriptions_subscription s
+                        WHERE s.listener_id = l.id AND s.starts_at <= %(now)s AND s.entitled_until > %(now)s)
+           AND EXISTS (SELECT 1 FROM catalogue_offer o
+                        WHERE o.track_id = t.id AND o.use = 'STREAM' AND l.country = ANY (o.territories)
+                          AND o.starts_at <= %(now)s AND (o.ends_at IS NULL OR o.ends_at > %(now)s))
+    ), claimed AS (
+        INSERT INTO streaming_streamholder AS h
+               (listener_id, client_id, stream_id, track_id, since, plays_until, blocks)
+        SELECT g.id, %(client)s, %(stream)s, g.track_id, clock_timestamp(),
+               clock_timestamp() + g.duration_seconds * interval '1 second', '{}'::jsonb
+          FROM granted g, set_config('synchronous_commit', 'off', true)
+        ON CONFLICT (listener_id) DO UPDATE SET
+            client_id = EXCLUDED.client_id,
+            stream_id = EXCLUDED.stream_id,
+            track_id = EXCLUDED.track_id,
+            since = CASE WHEN h.client_id = EXCLUDED.client_id AND h.plays_until > clock_timestamp()
+                         THEN h.since ELSE EXCLUDED.since END,
+            plays_until = CASE WHEN h.client_id = EXCLUDED.client_id
+                               THEN greatest(h.plays_until, EXCLUDED.plays_until) ELSE EXCLUDED.plays_until END,
+            blocks = CASE
+                WHEN h.client_id <> EXCLUDED.client_id AND h.plays_until > clock_timestamp()
+                THEN (SELECT coalesce(jsonb_object_agg(key, value), '{}'::jsonb) FROM jsonb_each(h.blocks)
+                       WHERE value::float8 > extract(epoch FROM clock_timestamp()) AND key <> EXCLUDED.client_id)
+                     || jsonb_build_object(h.client_id, extract(epoch FROM clock_timestamp()) + %(block)s)
+                ELSE h.blocks - EXCLUDED.client_id END
+        WHERE coalesce((h.blocks ->> EXCLUDED.client_id)::float8, 0) <= extract(epoch FROM clock_timestamp())
+        RETURNING 1
+    )
+    SELECT g.platform_id, g.country, g.release_id FROM granted g, claimed
 """
 BLOCKED: Final = """
     SELECT client_id, to_timestamp((blocks ->> %(client)s)::float8), clock_timestamp()
@@ -50,6 +67,15 @@ RELEASE: Final = """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Grant:
+    """What a signed URL needs to know of a listener and a track."""
+
+    platform_id: str
+    country: str
+    release_id: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Blocked:
     """This device was displaced: by whom, until when, and how many seconds that is."""
 
@@ -59,19 +85,28 @@ class Blocked:
 
 
 def claim_stream(
-    *, listener_id: UUID, client_id: str, stream_id: UUID, track_id: int, seconds: int, block_seconds: int
-) -> Blocked | None:
-    """Let `client_id` hold the listener's stream for a track of `seconds`; Blocked when it must wait."""
+    *, listener_id: UUID, client_id: str, stream_id: UUID, track_id: int, now: datetime, block_seconds: int
+) -> Grant | None:
+    """Let `client_id` hold the listener's stream for this track; None when that may not be.
+
+    `now` decides about subscription and offers, PostgreSQL's own clock about devices.
+    """
     wish = {"listener": listener_id, "client": client_id, "stream": stream_id, "track": track_id}
     with connection.prepared() as cursor:  # type: ignore[attr-defined]
-        cursor.execute(CLAIM, wish | {"seconds": seconds, "block": block_seconds})
-        if cursor.rowcount == 1:
-            return None
+        cursor.execute(CLAIM, wish | {"now": now, "block": block_seconds})
+        row = cursor.fetchone()
+    return row and Grant(platform_id=row[0], country=row[1], release_id=row[2])
+
+
+def blocked(*, listener_id: UUID, client_id: str) -> Blocked | None:
+    """The block of a displaced device; None when it has none that still runs."""
+    with connection.prepared() as cursor:  # type: ignore[attr-defined]
         cursor.execute(BLOCKED, {"listener": listener_id, "client": client_id})
-        holder, until, now = cursor.fetchone() or (client_id, None, None)
-    if until is None or now is None or until <= now:  # the block ended between the two statements
-        return Blocked(holder=holder, until=now or datetime.now(UTC), seconds=0)
-    return Blocked(holder=holder, until=until, seconds=(until - now).total_seconds())
+        row = cursor.fetchone()
+    if row is None or row[1] is None or row[1] <= row[2]:
+        return None
+    holder, until, now = row
+    return Blocked(holder=holder, until=until.astimezone(UTC), seconds=(until - now).total_seconds())
 
 
 def release_stream(*, listener_id: UUID, client_id: str) -> bool:

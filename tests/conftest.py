@@ -29,6 +29,7 @@ from subscriptions.folding import Status
 from subscriptions.models import Plan, Subscription
 from tests.helpers import Api, release_event, token_for
 from tests.sandbox.platform import KEY, SECRET, Database, Platform
+from web import limits
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -37,6 +38,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 def clean_slate() -> None:
     """Nothing that lives outside the database leaks from one test into the next."""
     cache.clear()
+    limits._tally.forget()
     wake.forget_rest()
 
 

@@ -20,7 +20,7 @@ from usage.intake import take_plays
 from usage.models import Play
 from usage.reading import MOST, plays_in
 from usage.rules import USER_AGENT_LIMIT, Mode
-from web.bodies import json_bytes, parse_json
+from web.bodies import AlwaysJSON, json_bytes, parse_json
 from web.callers import IsListener, ListenerRequest, listener_id_of
 from web.pages import Pages
 
@@ -72,6 +72,7 @@ class PlayPages(Pages):
 
 class Plays(APIView):
     permission_classes = [IsListener]
+    content_negotiation_class = AlwaysJSON
     limit_scope = "plays"
 
     class Input(serializers.Serializer[Any]):

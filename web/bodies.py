@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 
 from kernel.errors import Kind, Refusal
@@ -57,7 +58,7 @@ def json_bytes(request: HttpRequest, *, gzip_allowed: bool = False) -> bytes:
 
 def read_body(request: HttpRequest, *, gzip_allowed: bool = True) -> bytes:
     """The request's body, inflated where it says so. Raises BodyTooLarge or BadEncoding."""
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    encoding = request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if encoding in {"", "identity"}:
         return request.body
     if encoding not in {"gzip", "x-gzip"} or not gzip_allowed:
@@ -154,6 +155,16 @@ class StrictJSONParser(BaseParser):
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         request: HttpRequest = parser_context["request"]._request
         return parse_json(read_body(request, gzip_allowed=False))
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """For the hot paths: JSON in and out, whatever Accept says, without looking at it."""
+
+    def select_parser(self, request: Any, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 class BodyCapMiddleware:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
@@ -17,6 +18,11 @@ from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
 REST_SECONDS: Final = 5.0  # how long a failing Valkey is left alone
+COUNT: Final = """
+    local sum = redis.call('INCRBY', KEYS[1], ARGV[2])
+    if sum == tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+    return sum
+"""
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -29,6 +35,11 @@ class SturdyCache(RedisCache):
         super().__init__(server, params)
         self._memory = LocMemCache("sturdy", {})
         self._away_until = 0.0
+
+    @cached_property
+    def _count(self) -> Any:
+        """The script that counts, on a client made once: making one costs more than a call."""
+        return self._cache.get_client(write=True).register_script(COUNT)
 
     def _try(self, on_server: Callable[[], T], in_memory: Callable[[], T]) -> T:
         if time.monotonic() >= self._away_until:
@@ -69,18 +80,14 @@ class SturdyCache(RedisCache):
         self._memory.clear()
         return self._try(on_server, lambda: True)
 
-    def hit(self, key: str, *, seconds: int) -> int:
-        """Count one more for `key`, in one round trip; the count forgets itself after `seconds`."""
-        name = self.make_and_validate_key(key)
+    def hit(self, key: str, *, times: int = 1, seconds: int) -> int:
+        """Add `times` to the count of `key`, in one round trip; the sum. It forgets itself after `seconds`."""
 
         def on_server() -> int:
-            pipe = self._cache.get_client(name, write=True).pipeline(transaction=False)
-            pipe.incr(name)
-            pipe.expire(name, seconds, nx=True)
-            return int(pipe.execute()[0])
+            return int(self._count(keys=[self.make_and_validate_key(key)], args=[seconds, times]))
 
         def in_memory() -> int:
             self._memory.add(key, 0, seconds)
-            return self._memory.incr(key)
+            return self._memory.incr(key, times)
 
         return self._try(on_server, in_memory)

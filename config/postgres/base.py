@@ -9,14 +9,6 @@ import psycopg
 from django.db.backends.postgresql import base
 
 
-class PreparedCursor(psycopg.Cursor[Any]):
-    """Binds on the server and prepares every statement at its first use, so that PostgreSQL plans it once."""
-
-    def execute(self, query: Any, params: Any = None, **kwargs: Any) -> PreparedCursor:
-        super().execute(query, params, prepare=True)
-        return self
-
-
 class DatabaseWrapper(base.DatabaseWrapper):
     """Django's own backend and two things more."""
 
@@ -34,7 +26,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return not poller.poll(0) or super().is_usable()
 
     def prepared(self) -> Any:
-        """A cursor for the hot paths' fixed statements; counted and wrapped like any other of Django's."""
+        """A cursor for the hot paths' fixed statements: bound and prepared on the server, which plans them once.
+
+        Counted and wrapped like any other of Django's.
+        """
         self.ensure_connection()
         with self.wrap_database_errors:
-            return self._prepare_cursor(PreparedCursor(self.connection))  # type: ignore[attr-defined]
+            return self._prepare_cursor(psycopg.Cursor(self.connection))  # type: ignore[attr-defined]

@@ -66,12 +66,14 @@ def test_offers_a_playlist_instead_of_a_file(phone: Api, track: Track) -> None:
     assert urlsplit(body["url"]).path == "/stream/subscription.m3u8"
 
 
-def test_takes_two_round_trips(phone: Api, track: Track, django_assert_num_queries: Callable[..., Any]) -> None:
+def test_takes_one_round_trip(phone: Api, track: Track, django_assert_num_queries: Callable[..., Any]) -> None:
     phone.post("streams", wish(track))
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         expect_stream(phone.post("streams", wish(track)))
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         expect_stream(phone.post("streams", wish(track, "tablet")))
+    with django_assert_num_queries(3):  # the claim, then why not
+        expect_problem(phone.post("streams", wish(track)), 409, "playing_elsewhere")
 
 
 def test_needs_a_subscription(listener: Listener, api: Callable[[Listener], Api], track: Track) -> None:
