@@ -15,7 +15,7 @@ from benchmarks import load, stand
 from benchmarks.report import table, target
 from kernel.values import rfc3339
 
-CONNECTIONS, SECONDS, BATCHES = 4, 6.0, (1, 20, 100, 500)
+CONNECTIONS, SECONDS, BATCHES = 8, 6.0, (1, 20, 100, 500)
 COPIED = 50_000
 COLUMNS = (
     "listener_id, country, play_id, track_id, release_id, format_id, played_at, seconds_played, mode, "

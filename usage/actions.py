@@ -31,16 +31,18 @@ CHOOSE: Final = """
                  WHERE state = 'WAITING' AND batch_id IS NULL AND played_at <= %(settled)s
                  ORDER BY played_at LIMIT %(limit)s) AS oldest
     )
-    SELECT w.listener_id, l.platform_id, w.country, array_agg(w.id), min(w.played_at), max(w.played_at)
+    SELECT w.listener_id, l.platform_id, w.country, array_agg(w.id ORDER BY w.played_at, w.id),
+           array_agg(w.played_at ORDER BY w.played_at, w.id)
       FROM waiting w JOIN accounts_listener l ON l.id = w.listener_id
      GROUP BY w.listener_id, l.platform_id, w.country, w.part
      ORDER BY min(w.played_at)
 """
-# The months in between keep PostgreSQL from looking through every partition.
 ASSIGN: Final = """
-    UPDATE usage_play p SET batch_id = a.batch_id
-      FROM unnest(%(plays)s::bigint[], %(batches)s::bigint[]) AS a (id, batch_id)
-     WHERE p.id = a.id AND p.played_at BETWEEN %(first)s AND %(last)s
+    UPDATE usage_play p SET batch_id = b.id
+      FROM unnest(%(batches)s::bigint[], %(instants)s::timestamptz[], %(plays)s::bigint[])
+           AS a (batch_id, played_at, id)
+      JOIN usage_playbatch b ON b.id = a.batch_id
+     WHERE p.listener_id = b.listener_id AND p.played_at = a.played_at AND p.id = a.id
 """
 
 
@@ -52,8 +54,7 @@ class Group:
     platform_id: str
     country: str
     plays: list[int]
-    first: datetime
-    last: datetime
+    instants: list[datetime]
 
 
 @transaction.atomic
@@ -69,7 +70,7 @@ def batch_waiting_plays(*, now: datetime) -> int:
         expire_the_late(now=now)
         wish = {"size": settings.USAGE_BATCH_SIZE, "settled": now - SETTLED, "limit": AT_ONCE}
         cursor.execute(CHOOSE, wish)
-        names = ("listener_id", "platform_id", "country", "plays", "first", "last")
+        names = ("listener_id", "platform_id", "country", "plays", "instants")
         groups = [Group(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
     make_batches(groups)
     return sum(len(group.plays) for group in groups)
@@ -82,15 +83,13 @@ def make_batches(groups: Sequence[Group]) -> None:
     batches = PlayBatch.objects.bulk_create(
         PlayBatch(listener_id=group.listener_id, country=group.country, size=len(group.plays)) for group in groups
     )
-    pairs = [(play, batch.pk) for batch, group in zip(batches, groups, strict=True) for play in group.plays]
     with connection.cursor() as cursor:
         cursor.execute(
             ASSIGN,
             {
-                "plays": [play for play, _ in pairs],
-                "batches": [batch for _, batch in pairs],
-                "first": min(group.first for group in groups),
-                "last": max(group.last for group in groups),
+                "batches": [batch.pk for batch in batches for _ in range(batch.size)],
+                "instants": [instant for group in groups for instant in group.instants],
+                "plays": [play for group in groups for play in group.plays],
             },
         )
     send_all(
@@ -99,7 +98,7 @@ def make_batches(groups: Sequence[Group]) -> None:
             key=str(batch.pk),
             lane=group.platform_id,
             body={"batch_id": batch.pk},
-            deadline=group.first + REPORTABLE,
+            deadline=min(group.instants) + REPORTABLE,
         )
         for batch, group in zip(batches, groups, strict=True)
     )
@@ -137,14 +136,15 @@ def doubt_batch(body: Mapping[str, Any]) -> None:
     batch_id = body["batch_id"]
     if settings.USAGE_DOUBT == "resend":
         settle_batch(batch_id, PlayBatch.State.IN_DOUBT, PlayState.WAITING, detail="no answer; sent again by policy")
-        release_plays(plays_of(batch_id))
+        release_plays(batch_id)
     else:
         settle_batch(batch_id, PlayBatch.State.IN_DOUBT, PlayState.IN_DOUBT, detail="no answer was heard")
 
 
-def release_plays(plays: Iterable[Play]) -> None:
-    """Let plays wait for another batch."""
-    Play.objects.filter(pk__in=[play.pk for play in plays]).update(state=PlayState.WAITING, batch=None)
+def release_plays(batch_id: int, *, but: Iterable[int] = ()) -> None:
+    """Let a batch's plays, but for some, wait for another batch."""
+    plays = Play.objects.filter(batch_id=batch_id).exclude(pk__in=list(but))
+    plays.update(state=PlayState.WAITING, batch=None)
 
 
 def refuse_plays(batch: PlayBatch, bad: Mapping[int, int | None], *, detail: str) -> None:
@@ -153,9 +153,10 @@ def refuse_plays(batch: PlayBatch, bad: Mapping[int, int | None], *, detail: str
     plays = plays_of(batch.pk)
     settle_batch(batch.pk, PlayBatch.State.SPLIT, PlayState.SENT, detail=detail)
     for position, code in bad.items():
-        Play.objects.filter(pk=plays[position].pk).update(state=PlayState.REJECTED, platform_code=code)
+        refused = Play.objects.filter(batch_id=batch.pk, pk=plays[position].pk)
+        refused.update(state=PlayState.REJECTED, platform_code=code)
     if settings.USAGE_PARTIAL == "reject":
-        release_plays(play for position, play in enumerate(plays) if position not in bad)
+        release_plays(batch.pk, but=[plays[position].pk for position in bad])
 
 
 def halve_batch(batch: PlayBatch, *, detail: str) -> None:
@@ -170,8 +171,7 @@ def halve_batch(batch: PlayBatch, *, detail: str) -> None:
                 platform_id=batch.listener.platform_id,
                 country=batch.country,
                 plays=[play.pk for play in half],
-                first=half[0].played_at,
-                last=half[-1].played_at,
+                instants=[play.played_at for play in half],
             )
             for half in (plays[:middle], plays[middle:])
         ]

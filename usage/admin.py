@@ -21,6 +21,7 @@ class PlayBatchAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(Play)
 class PlayAdmin(ReadOnly, ModelAdmin):
+    list_display_links = None  # a row says all there is
     list_display = ["play_id", "track_id", "country", "played_at", "seconds_played", "mode", "state", "platform_code"]
     search_fields = ["=play_id", "listener__platform_id"]
     list_filter = ["state"]

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from accounts.actions import AccountClosed
 from accounts.models import Listener
 from kernel.errors import Kind, Refusal
-from usage.rules import Fault, Reported, fault_in
+from usage.rules import USER_AGENT_LIMIT, Fault, Reported, fault_in
 
 STAGE: Final = """
     CREATE TEMPORARY TABLE IF NOT EXISTS usage_incoming (
@@ -30,21 +30,25 @@ COPY: Final = "COPY usage_incoming FROM STDIN (FORMAT BINARY)"
 TYPES: Final = ["int4", "uuid", "int8", "int4", "int4", "int4", "timestamptz", "int4", "text", "text", "text", "text"]
 
 # Every key that is new brings its play along. Keys are inserted in their own order, so that two
-# requests with the same plays wait for each other instead of deadlocking.
+# requests with the same plays wait for each other instead of deadlocking. A listener whose plays
+# nobody would take brings nothing.
 TAKE: Final = """
-    WITH fresh AS (
+    WITH teller AS (
+        SELECT id, country FROM accounts_listener
+         WHERE id = %(listener)s AND closed_at IS NULL AND subscribed_since IS NOT NULL
+    ), fresh AS (
         INSERT INTO usage_playkey AS k (listener_id, play_id, fingerprint)
-        SELECT %(listener)s::uuid, i.play_id, i.fingerprint
-          FROM usage_incoming i JOIN catalogue_track t ON t.id = i.track_id
+        SELECT l.id, i.play_id, i.fingerprint
+          FROM usage_incoming i JOIN catalogue_track t ON t.id = i.track_id, teller l
          ORDER BY i.play_id
         ON CONFLICT DO NOTHING
         RETURNING k.play_id
     ), taken AS (
         INSERT INTO usage_play (listener_id, country, play_id, track_id, release_id, format_id,
                                 played_at, seconds_played, mode, user_agent, source, source_id)
-        SELECT %(listener)s::uuid, %(country)s, i.play_id, i.track_id, i.release_id, i.format_id,
+        SELECT l.id, l.country, i.play_id, i.track_id, i.release_id, i.format_id,
                i.played_at, i.seconds_played, i.mode, i.user_agent, i.source, i.source_id
-          FROM usage_incoming i JOIN fresh USING (play_id)
+          FROM usage_incoming i JOIN fresh USING (play_id), teller l
          ORDER BY i.index
     )
     SELECT i.index FROM usage_incoming i LEFT JOIN fresh f USING (play_id) WHERE f.play_id IS NULL
@@ -53,7 +57,7 @@ TAKE: Final = """
 LEFT: Final = """
     SELECT i.index, k.fingerprint = i.fingerprint
       FROM usage_incoming i
-      LEFT JOIN usage_playkey k ON k.listener_id = %(listener)s::uuid AND k.play_id = i.play_id
+      LEFT JOIN usage_playkey k ON k.listener_id = %(listener)s AND k.play_id = i.play_id
      WHERE i.index = ANY (%(left)s)
 """
 
@@ -68,7 +72,7 @@ class NeverSubscribed(Refusal):
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
-    """What became of a request's plays; every index is counted exactly once."""
+    """What became of a request's plays; every one is counted exactly once."""
 
     accepted: int
     duplicates: int
@@ -76,68 +80,69 @@ class Intake:
 
 
 def take_plays(
-    *, listener_id: UUID, plays: Sequence[Reported], malformed: Sequence[Fault] = (), now: datetime
+    *, listener_id: UUID, plays: Sequence[tuple[int, Reported]], malformed: Sequence[Fault] = (), now: datetime
 ) -> Intake:
     """Put plays into the ledger, each once for ever by (listener, play_id).
 
     A bad play never costs a good one. Sent again, a play is a duplicate and harmless; the same id
-    with other content is refused as `play_id_conflict` and the first stands. `malformed` are faults
-    found earlier, to be told with the rest. Raises NeverSubscribed or AccountClosed.
+    with other content is refused as `play_id_conflict` and the first stands. `plays` come with their
+    positions in the request; `malformed` are faults found earlier, to be told with the rest.
+    Raises NeverSubscribed or AccountClosed.
     """
-    country = reportable_country(listener_id)
-    faults = list(malformed)
-    duplicates = 0
-    good: dict[UUID, Reported] = {}
-    for play in plays:
-        if fault := fault_in(play, now=now):
-            faults.append(fault)
-        elif (twin := good.setdefault(play.play_id, play)) is not play:
-            if twin.fingerprint() == play.fingerprint():
+    faults, duplicates = list(malformed), 0
+    good: dict[UUID, tuple[int, Reported]] = {}
+    for index, play in plays:
+        if detail := fault_in(play, now=now):
+            faults.append(fault(index, play, "invalid_parameter", detail))
+        elif (twin := good.setdefault(play.play_id, (index, play)))[0] != index:
+            if twin[1].fingerprint() == play.fingerprint():
                 duplicates += 1
             else:
-                faults.append(conflict(play))
-    left = store(listener_id, country, list(good.values())) if good else []
-    for play, was_known in left:
+                faults.append(conflict(index, play))
+    left = store(listener_id, list(good.values())) if good else {}
+    if not good or len(left) == len(good):
+        check_teller(listener_id)  # nothing was taken: perhaps because of who tells it
+    for (index, play), was_known in left.values():
         if was_known is None:
-            faults.append(unknown_track(play))
+            faults.append(fault(index, play, "track_not_found", "there is no such track"))
         elif was_known:
             duplicates += 1
         else:
-            faults.append(conflict(play))
+            faults.append(conflict(index, play))
     faults.sort(key=lambda fault: fault.index)
     return Intake(accepted=len(good) - len(left), duplicates=duplicates, rejected=tuple(faults))
 
 
-def reportable_country(listener_id: UUID) -> str:
-    """The country the listener lives in. Raises NeverSubscribed or AccountClosed."""
-    row = Listener.objects.filter(pk=listener_id).values_list("country", "subscribed_since", "closed_at").first()
-    if row is None or row[2] is not None:
+def check_teller(listener_id: UUID) -> None:
+    """Raise NeverSubscribed or AccountClosed where nothing this listener tells can be taken."""
+    row = Listener.objects.filter(pk=listener_id).values_list("subscribed_since", "closed_at").first()
+    if row is None or row[1] is not None:
         raise AccountClosed("this account is closed")
-    country, subscribed_since, _ = row
-    if subscribed_since is None:
+    if row[0] is None:
         raise NeverSubscribed("plays are taken from listeners who have, or had, a subscription")
-    return country
 
 
-def store(listener_id: UUID, country: str, plays: Sequence[Reported]) -> list[tuple[Reported, bool | None]]:
+def store(
+    listener_id: UUID, plays: Sequence[tuple[int, Reported]]
+) -> dict[int, tuple[tuple[int, Reported], bool | None]]:
     """Write what is new, in one transaction.
 
-    The plays that were not, each with True when it is known with the same content, False when with
-    another, None when its track is unknown.
+    The plays that were not, by position, each with True when it is known with the same content,
+    False when with another, None when it is not known (its track is not, or its listener tells nothing).
     """
-    by_index = {play.index: play for play in plays}
     ensure_stage()
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), connection.prepared() as cursor:  # type: ignore[attr-defined]
         with cursor.copy(COPY) as copy:
             copy.set_types(TYPES)
-            for play in plays:
-                copy.write_row(row_of(play))
-        cursor.execute(TAKE, {"listener": listener_id, "country": country})
+            for index, play in plays:
+                copy.write_row(row_of(index, play))
+        cursor.execute(TAKE, {"listener": listener_id})
         left = [index for (index,) in cursor.fetchall()]
         if not left:
-            return []
+            return {}
         cursor.execute(LEFT, {"listener": listener_id, "left": left})
-        return [(by_index[index], same) for index, same in cursor.fetchall()]
+        by_index = dict(plays)
+        return {index: ((index, by_index[index]), same) for index, same in cursor.fetchall()}
 
 
 def ensure_stage() -> None:
@@ -155,10 +160,10 @@ def ensure_stage() -> None:
             _staged.add(raw)
 
 
-def row_of(play: Reported) -> tuple[Any, ...]:
+def row_of(index: int, play: Reported) -> tuple[Any, ...]:
     """The play in the staging table's columns."""
     return (
-        play.index,
+        index,
         play.play_id,
         play.fingerprint(),
         play.track_id,
@@ -166,18 +171,16 @@ def row_of(play: Reported) -> tuple[Any, ...]:
         play.format_id,
         play.played_at,
         play.seconds_played,
-        play.mode.value,
-        play.user_agent,
-        play.source,
-        play.source_id,
+        play.mode,
+        play.user_agent[:USER_AGENT_LIMIT],
+        play.source or "",
+        play.source_id or "",
     )
 
 
-def conflict(play: Reported) -> Fault:
-    detail = "this play_id has been reported with other content"
-    return Fault(index=play.index, play_id=str(play.play_id), code="play_id_conflict", detail=detail)
+def fault(index: int, play: Reported, code: str, detail: str) -> Fault:
+    return Fault(index=index, play_id=str(play.play_id), code=code, detail=detail)
 
 
-def unknown_track(play: Reported) -> Fault:
-    detail = "there is no such track"
-    return Fault(index=play.index, play_id=str(play.play_id), code="track_not_found", detail=detail)
+def conflict(index: int, play: Reported) -> Fault:
+    return fault(index, play, "play_id_conflict", "this play_id has been reported with other content")

@@ -66,8 +66,9 @@ class PlayBatch(models.Model):
 class Play(models.Model):
     """One reported listening. Its country is where the listener lived when it came in.
 
-    Neither listeners nor batches are ever deleted, so their foreign keys go without the check that
-    PostgreSQL would make on every row of the busiest table.
+    The table's real primary key is (listener, played_at, id): a listener's history is read along it,
+    and nobody looks a play up by its id alone. Neither listeners nor batches are ever deleted, so their
+    foreign keys go without the check that PostgreSQL would make on every row of the busiest table.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -99,7 +100,6 @@ class Play(models.Model):
                 name="play_waiting",
             ),
             models.Index(fields=["batch"], condition=Q(batch__isnull=False), name="play_in_batch"),
-            models.Index(fields=["listener", "-played_at", "-id"], name="play_history"),
         ]
 
     def __str__(self) -> str:

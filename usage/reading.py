@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import re
-import uuid
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from kernel.errors import InvalidParameter, MissingParameter
-from usage.rules import SOURCE_LIMIT, USER_AGENT_LIMIT, Fault, Mode, Reported
+from usage.rules import Fault, Reported
 
 MOST: Final = 500
-INT32: Final = 2**31 - 1
-YEARS: Final = range(2000, 2101)
 MISSING: Final = re.compile(r"missing required field `(\w+)`")
-Id = Annotated[int, msgspec.Meta(ge=1, le=INT32)]
 
 
-class PlayBody(msgspec.Struct):
-    """One play of POST /plays."""
-
-    play_id: uuid.UUID
-    track_id: Id
-    release_id: Id
-    format_id: Id
-    played_at: Annotated[datetime, msgspec.Meta(tz=True)]
-    seconds_played: Annotated[int, msgspec.Meta(ge=0, le=INT32)]
-    mode: Mode
-    user_agent: str
-    source: Annotated[str, msgspec.Meta(max_length=SOURCE_LIMIT)] | None = None
-    source_id: Annotated[str, msgspec.Meta(max_length=SOURCE_LIMIT)] | None = None
+class Plays(msgspec.Struct):
+    plays: list[Reported]
 
 
-class PlaysBody(msgspec.Struct):
+class RawPlays(msgspec.Struct):
     plays: list[msgspec.Raw]
 
 
@@ -42,55 +26,54 @@ class Named(msgspec.Struct):
     play_id: Any = None
 
 
-read_plays = msgspec.json.Decoder(PlaysBody).decode
-read_play = msgspec.json.Decoder(PlayBody).decode
+read_plays = msgspec.json.Decoder(Plays).decode
+read_raw_plays = msgspec.json.Decoder(RawPlays).decode
+read_play = msgspec.json.Decoder(Reported).decode
 read_name = msgspec.json.Decoder(Named).decode
 
 
-def plays_in(body: bytes) -> tuple[list[Reported], list[Fault]]:
-    """The well-formed plays and the faults of the others, 1 to 500 in all.
+def plays_in(body: bytes) -> tuple[list[tuple[int, Reported]], list[Fault]]:
+    """The well-formed plays with their positions, and the faults of the others: 1 to 500 in all.
 
     Raises MissingParameter or InvalidParameter when the body as a whole is not a list of plays, and
     msgspec.DecodeError when it is no JSON.
     """
+    if b"\\u0000" not in body:  # the only way a text of ours could hold NUL, which PostgreSQL does not take
+        try:
+            plays = read_plays(body).plays
+        except msgspec.ValidationError:
+            pass  # something is wrong somewhere: one by one, then
+        else:
+            check_length(plays)
+            return list(enumerate(plays)), []
+    return one_by_one(body)
+
+
+def one_by_one(body: bytes) -> tuple[list[tuple[int, Reported]], list[Fault]]:
+    """As `plays_in`, for bodies in which some play is bad."""
     try:
-        items = read_plays(body).plays
+        items = read_raw_plays(body).plays
     except msgspec.ValidationError as error:
         if MISSING.search(str(error)):
             raise MissingParameter("plays: is missing") from None
         raise InvalidParameter(f"the body must be an object with a list of plays: {error}") from None
-    if not 1 <= len(items) <= MOST:
-        raise InvalidParameter(f"plays: send 1 to {MOST} at a time")
-    plays: list[Reported] = []
+    check_length(items)
+    plays: list[tuple[int, Reported]] = []
     faults: list[Fault] = []
     for index, item in enumerate(items):
         try:
-            plays.append(reported(index, read_play(item)))
+            play = read_play(item)
+            if any("\x00" in (text or "") for text in (play.user_agent, play.source, play.source_id)):
+                raise ValueError("a text holds NUL")
+            plays.append((index, play))
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             faults.append(fault_from(index, item, error))
     return plays, faults
 
 
-def reported(index: int, play: PlayBody) -> Reported:
-    """The play as the rules read it. Raises ValueError for what cannot be stored."""
-    if "\x00" in play.user_agent or "\x00" in (play.source or "") or "\x00" in (play.source_id or ""):
-        raise ValueError("a text holds NUL")
-    if play.played_at.year not in YEARS:
-        raise ValueError("played_at must lie between the years 2000 and 2100")
-    played_at = play.played_at.astimezone(UTC)
-    return Reported(
-        index=index,
-        play_id=play.play_id,
-        track_id=play.track_id,
-        release_id=play.release_id,
-        format_id=play.format_id,
-        played_at=played_at,
-        seconds_played=play.seconds_played,
-        mode=play.mode,
-        user_agent=play.user_agent[:USER_AGENT_LIMIT],
-        source=play.source or "",
-        source_id=play.source_id or "",
-    )
+def check_length(items: list[Any]) -> None:
+    if not 1 <= len(items) <= MOST:
+        raise InvalidParameter(f"plays: send 1 to {MOST} at a time")
 
 
 def fault_from(index: int, item: msgspec.Raw, error: Exception) -> Fault:

@@ -7,16 +7,19 @@ subscriber stream"); a play counted twice is somebody else's money.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import struct
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
+
+import msgspec
 
 REPORTABLE: Final = timedelta(days=61)
 FUTURE_TOLERANCE: Final = timedelta(seconds=60)  # a phone's clock may run ahead by so much
 SETTLED: Final = timedelta(seconds=5)  # plays are sent when they lie so far in the past: clocks differ
 DAY_SECONDS: Final = 24 * 3600
+INT32: Final = 2**31 - 1
 USER_AGENT_LIMIT: Final = 256
 SOURCE_LIMIT: Final = 128
 
@@ -29,37 +32,39 @@ class Mode(StrEnum):
     ONLINE_CACHED = "online-cached"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reported:
-    """One play as its device reported it: well-formed, not judged yet. `played_at` is UTC."""
+MODES: Final = {mode.value: number for number, mode in enumerate(Mode)}
+ModeWord = Literal["online", "offline", "online-cached"]
+Id = Annotated[int, msgspec.Meta(ge=1, le=INT32)]
+Source = Annotated[str, msgspec.Meta(max_length=SOURCE_LIMIT)]
 
-    index: int
+
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """One play as its device reported it: well-formed, not judged yet. `played_at` carries an offset."""
+
     play_id: UUID
-    track_id: int
-    release_id: int
-    format_id: int
-    played_at: datetime
-    seconds_played: int
-    mode: Mode
+    track_id: Id
+    release_id: Id
+    format_id: Id
+    played_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    seconds_played: Annotated[int, msgspec.Meta(ge=0, le=INT32)]
+    mode: ModeWord
     user_agent: str
-    source: str
-    source_id: str
+    source: Source | None = None
+    source_id: Source | None = None
 
     def fingerprint(self) -> int:
         """A 63-bit digest of what must not change when a play is sent again under its id."""
-        facts = (
-            self.track_id,
-            self.release_id,
-            self.format_id,
-            self.played_at.astimezone(UTC).isoformat(),
-            self.seconds_played,
-            self.mode.value,
+        instant = round(self.played_at.timestamp() * 1_000_000)
+        facts = FACTS.pack(
+            self.track_id, self.release_id, self.format_id, instant, self.seconds_played, MODES[self.mode]
         )
-        return int.from_bytes(hashlib.blake2b(repr(facts).encode(), digest_size=8).digest()) >> 1
+        return int.from_bytes(hashlib.blake2b(facts, digest_size=8).digest(), "big") >> 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
+FACTS: Final = struct.Struct(">iiiqiB")
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Why one play of many was not taken."""
 
     index: int
@@ -68,14 +73,12 @@ class Fault:
     detail: str
 
 
-def fault_in(play: Reported, *, now: datetime) -> Fault | None:
+def fault_in(play: Reported, *, now: datetime) -> str | None:
     """What keeps a well-formed play from ever being reported; None when nothing does."""
     if play.played_at > now + FUTURE_TOLERANCE:
-        detail = "played_at lies in the future"
-    elif play.played_at <= now - REPORTABLE:
-        detail = "played_at lies more than 61 days ago"
-    elif play.seconds_played > DAY_SECONDS:
-        detail = "seconds_played is more than a day"
-    else:
-        return None
-    return Fault(index=play.index, play_id=str(play.play_id), code="invalid_parameter", detail=detail)
+        return "played_at lies in the future"
+    if play.played_at <= now - REPORTABLE:
+        return "played_at lies more than 61 days ago"
+    if play.seconds_played > DAY_SECONDS:
+        return "seconds_played is more than a day"
+    return None

@@ -26,7 +26,7 @@ PARTITIONED = """
         platform_code integer,
         listener_id uuid NOT NULL,
         batch_id bigint,
-        PRIMARY KEY (id, played_at)
+        PRIMARY KEY (listener_id, played_at, id)
     ) PARTITION BY RANGE (played_at);
     -- Nothing should ever land here: months are made ahead of time. If it does, it is kept.
     CREATE TABLE usage_play_other PARTITION OF usage_play DEFAULT;
@@ -109,10 +109,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='play',
             index=models.Index(condition=models.Q(('batch__isnull', False)), fields=['batch'], name='play_in_batch'),
-        ),
-        migrations.AddIndex(
-            model_name='play',
-            index=models.Index(fields=['listener', '-played_at', '-id'], name='play_history'),
         ),
         migrations.AddConstraint(
             model_name='play',
