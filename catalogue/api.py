@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -20,7 +20,7 @@ from catalogue.shapes import ArtistRef, Ear, ReleaseShape, ReleaseWithTracks, Tr
 from kernel.errors import InvalidParameter, Kind, MissingParameter, Refusal
 from kernel.values import is_country
 from web.callers import IsListener, ListenerRequest, hearing_of
-from web.pages import RankedPages
+from web.pages import PAGE_PARAMETERS, RankedPages, page_of
 
 MAX_IDS: Final = 50
 MAX_QUERY: Final = 200
@@ -64,6 +64,14 @@ class CatalogueView(APIView):
         return response
 
 
+FOUND: Final = PolymorphicProxySerializer(
+    component_name="Found",
+    serializers=[TrackShape, ReleaseShape, ArtistRef],
+    resource_type_field_name=None,
+    many=True,
+)
+
+
 class Search(CatalogueView):
     """One ranked search over titles, versions, artists and release titles together."""
 
@@ -72,10 +80,9 @@ class Search(CatalogueView):
         parameters=[
             OpenApiParameter("q", str, required=True, description="words; the last may be unfinished"),
             OpenApiParameter("type", str, enum=["track", "release", "artist"], default="track"),
-            OpenApiParameter("limit", int),
-            OpenApiParameter("cursor", str),
+            *PAGE_PARAMETERS,
         ],
-        responses=TrackShape(many=True),
+        responses=page_of(FOUND, name="Search"),
     )
     def get(self, request: ListenerRequest) -> Response:
         """Tracks, releases or artists that hold every word, without regard to case and accents."""

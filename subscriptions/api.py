@@ -17,6 +17,7 @@ from subscriptions.models import Plan, Subscription
 from subscriptions.rules import Terms, broken
 from subscriptions.shapes import Instant, PlanShape, SubscriptionShape
 from web.callers import IsListener, ListenerRequest, listener_id_of
+from web.pages import page_of
 
 
 class NeverSubscribed(Refusal):
@@ -42,7 +43,7 @@ class Plans(APIView):
     authentication_classes = []
     permission_classes = [AllowAny]
 
-    @extend_schema(operation_id="plans", responses=PlanShape(many=True))
+    @extend_schema(operation_id="plans", responses=page_of(PlanShape(many=True), name="Plan"))
     def get(self, request: Request) -> Response:
         """Every plan a billing system may name."""
         return Response({"results": PlanShape(Plan.objects.order_by("code"), many=True).data, "next": None})

@@ -22,7 +22,7 @@ from usage.reading import MOST, plays_in
 from usage.rules import USER_AGENT_LIMIT, Mode
 from web.bodies import AlwaysJSON, json_bytes, parse_json
 from web.callers import IsListener, ListenerRequest, listener_id_of
-from web.pages import Pages
+from web.pages import PAGE_PARAMETERS, Pages, page_of
 
 
 class PlayInput(serializers.Serializer[Any]):
@@ -95,8 +95,12 @@ class Plays(APIView):
 
     @extend_schema(
         operation_id="plays_history",
-        parameters=[OpenApiParameter("from", OpenApiTypes.DATETIME), OpenApiParameter("to", OpenApiTypes.DATETIME)],
-        responses=PlayShape(many=True),
+        parameters=[
+            OpenApiParameter("from", OpenApiTypes.DATETIME),
+            OpenApiParameter("to", OpenApiTypes.DATETIME),
+            *PAGE_PARAMETERS,
+        ],
+        responses=page_of(PlayShape(many=True), name="Play"),
     )
     def get(self, request: ListenerRequest) -> Response:
         """The caller's plays, newest first, each with where it stands on its way to the rightsholders."""

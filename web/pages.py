@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import DataError
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import BasePagination, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer, URLField
 from rest_framework.utils.urls import replace_query_param
 
 from kernel.errors import InvalidParameter
@@ -19,6 +21,10 @@ from kernel.errors import InvalidParameter
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 100
 DEEPEST: Final = 1000  # results of a ranked search that can be paged through
+PAGE_PARAMETERS: Final = [
+    OpenApiParameter("limit", int, description=f"1 to {MAX_LIMIT}; {DEFAULT_LIMIT} unless told"),
+    OpenApiParameter("cursor", str, description="from the last page's `next`"),
+]
 
 
 def limit_from(request: Request) -> int:
@@ -49,9 +55,6 @@ class Pages(CursorPagination):
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"results": data, "next": self.get_next_link()})
 
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        return page_schema(schema)
-
 
 class RankedPages(BasePagination):
     """The same shape for ranked results, which have no key to continue from: the cursor hides an offset."""
@@ -69,9 +72,6 @@ class RankedPages(BasePagination):
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"results": data, "next": self.next_link})
 
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        return page_schema(schema)
-
 
 def offset_from(request: Request) -> int:
     """The offset a ranked cursor hides. Raises InvalidParameter for a cursor we did not make."""
@@ -87,10 +87,7 @@ def offset_from(request: Request) -> int:
     return int(text[1:])
 
 
-def page_schema(results: dict[str, Any]) -> dict[str, Any]:
-    """A page in the OpenAPI document."""
-    return {
-        "type": "object",
-        "required": ["results", "next"],
-        "properties": {"results": results, "next": {"type": "string", "format": "uri", "nullable": True}},
-    }
+def page_of(shapes: BaseSerializer[Any], *, name: str) -> BaseSerializer[Any]:
+    """A page of `shapes` (given with many=True) as the OpenAPI document shows it."""
+    fields: Any = {"results": shapes, "next": URLField(allow_null=True)}
+    return inline_serializer(f"{name}Page", fields)
