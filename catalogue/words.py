@@ -8,7 +8,8 @@ from typing import Final
 
 MAX_WORDS: Final = 12
 WORD = re.compile(r"\w+", re.UNICODE)
-JOINED = re.compile(r"(?<=\w)['’ʼ`´.](?=\w)")  # don't → dont, R.E.M → rem
+JOINED = re.compile(r"(?<=\w)(?:'+|\.)(?=\w)")  # don't → dont, R.E.M → rem
+APOSTROPHES: Final = str.maketrans(dict.fromkeys("’ʼ`´", "'"))
 WITHOUT_A_DECOMPOSITION: Final = str.maketrans(
     {"ø": "o", "đ": "d", "ł": "l", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ß": "ss", "þ": "th", "ð": "d"}
 )
@@ -16,9 +17,10 @@ WITHOUT_A_DECOMPOSITION: Final = str.maketrans(
 
 def fold(text: str) -> str:
     """Case and accents away: `Beyoncé’s` → `beyonces`. Scripts without case or accents stay as they are."""
-    decomposed = unicodedata.normalize("NFKD", JOINED.sub("", text).casefold())
+    plain = unicodedata.normalize("NFKC", text.translate(APOSTROPHES))  # first: a mathematical 𝐴 has no small letter
+    decomposed = unicodedata.normalize("NFKD", plain.casefold())
     bare = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return unicodedata.normalize("NFC", bare.translate(WITHOUT_A_DECOMPOSITION))
+    return unicodedata.normalize("NFC", JOINED.sub("", bare.translate(APOSTROPHES | WITHOUT_A_DECOMPOSITION)))
 
 
 def words_of(*texts: str) -> list[str]:

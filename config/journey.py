@@ -199,7 +199,7 @@ class Journey:
             fail(f"the track is not playable: {found['unplayable_reason']}")
         self.seen.track |= {"release": found["release"], "title": found["title"]}
         release = found["release"]["title"]
-        return f"“{found['title']}” by {found['artist']['name']}, on “{release}” · {found['duration_seconds']} s"
+        return f"“{found['title']}” by {found['artist']['name']}, on “{release}” · {found['duration_seconds']} s long"
 
     def audio_comes_back(self) -> str:
         answer, audio = self.stream(PHONE)

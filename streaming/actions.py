@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -115,7 +116,7 @@ def refusal(*, listener_id: UUID, wish: StreamWish, now: datetime) -> Refusal:
 def unavailable(verdict: Verdict) -> TrackUnavailable:
     """The refusal that names the first rule which does not hold."""
     failed = next(asked for asked in verdict.asked if not asked.holds)
-    members = {"reason": failed.rule.value}
+    members: dict[str, Any] = {"reason": failed.rule.value}
     if failed.rule is Reason.NOT_YET and verdict.available_from is not None:
         members["available_from"] = rfc3339(verdict.available_from)
     return TrackUnavailable(f"the track cannot be streamed: {failed.detail}", **members)

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.core.cache import cache
 from django.test import Client
@@ -30,6 +31,11 @@ from subscriptions.models import Plan, Subscription
 from tests.helpers import Api, release_event, token_for
 from tests.sandbox.platform import KEY, SECRET, Database, Platform
 from web import limits
+
+# The same code gives the same answer, on every machine; HYPOTHESIS_PROFILE=wander looks for what nobody has met yet.
+hypothesis.settings.register_profile("steady", derandomize=True, database=None, deadline=None)
+hypothesis.settings.register_profile("wander", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -68,17 +68,16 @@ class SturdyCache(RedisCache):
         server = super().delete
         return self._try(lambda: server(key, version), lambda: self._memory.delete(key, version))
 
-    def clear(self) -> bool:
+    def clear(self) -> None:
         """Forget what is ours. Django's own way would empty the broker too, where both share a database."""
 
-        def on_server() -> bool:
+        def on_server() -> None:
             client = self._cache.get_client(write=True)
             for name in client.scan_iter(f"{self.key_prefix}:*"):
                 client.unlink(name)
-            return True
 
         self._memory.clear()
-        return self._try(on_server, lambda: True)
+        self._try(on_server, lambda: None)
 
     def hit(self, key: str, *, times: int = 1, seconds: int) -> int:
         """Add `times` to the count of `key`, in one round trip; the sum. It forgets itself after `seconds`."""

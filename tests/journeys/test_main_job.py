@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from uuid import uuid4
 
+import pytest
 import requests
 
 from tests.journeys.conftest import ROOT, House, eventually, start_house
@@ -79,3 +82,20 @@ def test_a_taken_port_is_named(house: House) -> None:
 
     assert done.returncode != 0
     assert f"port {house.port} is taken; set PORT" in done.stderr
+
+
+@pytest.mark.parametrize(("size", "answer"), [(0, "/plan_code"), (60_000, "/plan_code"), (100_000, "too_large")])
+def test_a_body_in_chunks_is_read_like_any_other(house: House, size: int, answer: str) -> None:
+    account = {"email": f"{uuid4()}@example.org", "password": f"correct-{uuid4()}", "country": "GB"}
+    signup = requests.post(
+        f"{house.web}/_allauth/app/v1/auth/signup",
+        data=iter([json.dumps(account).encode()]), headers={"Content-Type": "application/json"}, timeout=10,
+    )  # fmt: skip
+    assert signup.status_code == 200
+    token = signup.json()["meta"]["access_token"]
+
+    body = iter([b'{"plan_code": "none",', b" " * size, b'"activated_at": 7}'])
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    check = requests.post(f"{house.web}/api/v1/subscriptions/check", data=body, headers=headers, timeout=10)
+
+    assert answer in check.text
