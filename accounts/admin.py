@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.models import Listener, Residence, User
 from desk.rows import ReadOnly
+
+admin.site.unregister(EmailAddress)  # allauth's own page: an address is changed by its listener alone
 
 
 @admin.register(User)

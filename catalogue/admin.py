@@ -6,7 +6,7 @@ from django.contrib import admin
 from unfold.admin import ModelAdmin, TabularInline
 
 from catalogue.models import Artist, CatalogueEvent, Offer, Release, Track
-from desk.rows import ReadOnly, UncountedPaginator
+from desk.rows import ReadOnly
 
 
 class OfferInline(ReadOnly, TabularInline):
@@ -20,7 +20,6 @@ class ArtistAdmin(ReadOnly, ModelAdmin):
     list_display = ["id", "name"]
     search_fields = ["=id", "name__istartswith"]
     fields = ["id", "name"]
-    paginator = UncountedPaginator
 
 
 @admin.register(Release)
@@ -30,7 +29,6 @@ class ReleaseAdmin(ReadOnly, ModelAdmin):
     search_fields = ["=id", "=upc", "title__istartswith"]
     exclude = ["search"]
     ordering = ["-id"]
-    paginator = UncountedPaginator
 
 
 @admin.register(Track)
@@ -40,7 +38,6 @@ class TrackAdmin(ReadOnly, ModelAdmin):
     search_fields = ["=id", "=isrc", "title__istartswith"]
     exclude = ["search"]
     ordering = ["-id"]
-    paginator = UncountedPaginator
     inlines = [OfferInline]
 
 
@@ -50,4 +47,3 @@ class CatalogueEventAdmin(ReadOnly, ModelAdmin):
     list_filter = ["state", "kind"]
     fields = ["kind", "received_at", "members", "state", "attempts", "due_at", "outcome", "last_error"]
     ordering = ["-id"]
-    paginator = UncountedPaginator

@@ -1,9 +1,67 @@
-"""The admin's frame."""
+"""The admin's frame: its sidebar, by the work people do there, and the badge that says where they are."""
 
 from __future__ import annotations
 
+from typing import Any, Final
+
+from django.apps import apps
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
+
+# Model → icon, of Google's Material Symbols.
+SIDEBAR: Final = {
+    "Listeners": {
+        "accounts.Listener": "headphones",
+        "subscriptions.Subscription": "card_membership",
+        "streaming.StreamHolder": "play_circle",
+    },
+    "Catalogue": {
+        "catalogue.Release": "album",
+        "catalogue.Track": "music_note",
+        "catalogue.Artist": "artist",
+        "catalogue.CatalogueEvent": "move_to_inbox",
+    },
+    "Reporting": {
+        "usage.Play": "equalizer",
+        "usage.PlayBatch": "inventory_2",
+    },
+    "Billing": {
+        "billing.BillingEvent": "receipt_long",
+        "subscriptions.Plan": "sell",
+    },
+    "Platform": {
+        "outbox.Message": "outbox",
+        "outbox.Circuit": "electrical_services",
+        "outbox.Heartbeat": "cardiology",
+    },
+    "Staff": {
+        "accounts.User": "badge",
+        "auth.Group": "groups",
+    },
+}
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """What this member of staff may look at, in groups; a group of nothing is left out."""
+    groups = [
+        {"title": title, "separator": True, "items": [entry(label, icon) for label, icon in models.items()
+                                                      if may_view(request, label)]}
+        for title, models in SIDEBAR.items()
+    ]  # fmt: skip
+    return [group for group in groups if group["items"]]
+
+
+def may_view(request: HttpRequest, label: str) -> bool:
+    app, name = label.lower().split(".")
+    return any(request.user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change"))
+
+
+def entry(label: str, icon: str) -> dict[str, Any]:
+    """One line of the sidebar."""
+    model = apps.get_model(label)._meta
+    title = str(model.verbose_name_plural).capitalize()
+    return {"title": title, "icon": icon, "link": reverse(f"admin:{model.app_label}_{model.model_name}_changelist")}
 
 
 def environment_label(request: HttpRequest) -> list[str]:

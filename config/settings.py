@@ -64,6 +64,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
+FORMAT_MODULE_PATH = "config.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -389,4 +390,10 @@ if _missing:
 
 # --- The admin's looks ----------------------------------------------------------------------------------------------
 
-UNFOLD = {"SITE_TITLE": "Tonearm", "SITE_HEADER": "Tonearm", "ENVIRONMENT": "config.admin.environment_label"}
+UNFOLD = {
+    "SITE_TITLE": "Tonearm",
+    "SITE_HEADER": "Tonearm",
+    "SITE_SYMBOL": "album",
+    "ENVIRONMENT": "config.admin.environment_label",
+    "SIDEBAR": {"navigation": "config.admin.sidebar"},
+}

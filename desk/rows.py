@@ -1,25 +1,17 @@
-"""Rows in the admin that only our actions may write, and lists that never count a large table."""
+"""Rows in the admin that only our actions may write, and lists that never count a table."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest
-from django.utils.functional import cached_property
-
-
-class UncountedPaginator(Paginator):
-    """Never counts: a large table opens as fast as a small one."""
-
-    @cached_property
-    def count(self) -> int:
-        return 9_999_999
+from unfold.paginator import InfinitePaginator
 
 
 class ReadOnly:
     """Mixed in before ModelAdmin: rows that only actions of ours may write."""
 
+    paginator = InfinitePaginator
     show_full_result_count = False
     list_per_page = 50
 

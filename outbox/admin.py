@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
@@ -21,6 +22,7 @@ class MessageAdmin(ReadOnly, ModelAdmin):
     search_fields = ["lane", "key"]
     ordering = ["-id"]
     actions = ["try_again", "give_up"]
+    paginator = Paginator  # counts: whoever gives all of them up must see how many
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("outbox.change_message")

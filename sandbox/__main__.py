@@ -42,7 +42,7 @@ def prepare() -> None:
 
     call_command("migrate", verbosity=0, interactive=False)
     if keys.ensure():
-        say(f"sandbox: made a key pair for catalogue events, public half in {keys.folder() / 'events.pub.pem'}")
+        say("sandbox: made the key pair that signs catalogue events")
     fill_shelves()
 
 
@@ -52,7 +52,6 @@ def fill_shelves() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.utils import timezone
 
-    from sandbox.models import Release, Track
     from sandbox.shelves import demo, fill, folder
 
     if settings.MUSIC and not settings.MUSIC.is_dir():
@@ -68,9 +67,8 @@ def fill_shelves() -> None:
         say(f"sandbox: … and {len(found.complaints) - COMPLAINTS_SHOWN} more files skipped")
     changed = fill.fill(found.cards, fingerprint=fingerprint)
     source = settings.MUSIC or "the demo label"
-    releases = Release.objects.filter(taken_down=False).count()
-    tracks = Track.objects.filter(release__taken_down=False).count()
-    say(f"sandbox: shelves filled from {source}: {releases} releases, {tracks} tracks ({changed} releases changed)")
+    releases, tracks = len(found.cards), sum(len(card.tracks) for card in found.cards)
+    say(f"sandbox: shelves filled from {source}: {releases} releases ({changed} new or changed), {tracks} tracks")
 
 
 def serve() -> None:

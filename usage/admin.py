@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 
-from desk.rows import ReadOnly, UncountedPaginator
+from desk.rows import ReadOnly
 from usage.models import Play, PlayBatch
 
 
@@ -16,7 +16,6 @@ class PlayBatchAdmin(ReadOnly, ModelAdmin):
     list_select_related = ["listener"]
     search_fields = ["=id", "listener__platform_id"]
     ordering = ["-id"]
-    paginator = UncountedPaginator
 
 
 @admin.register(Play)
@@ -26,4 +25,3 @@ class PlayAdmin(ReadOnly, ModelAdmin):
     search_fields = ["=play_id", "listener__platform_id"]
     list_filter = ["state"]
     ordering = ["-id"]
-    paginator = UncountedPaginator

@@ -57,6 +57,7 @@ class PlayBatch(models.Model):
     detail = models.TextField(blank=True)
 
     class Meta:
+        verbose_name_plural = "play batches"
         indexes = [models.Index(fields=["state", "-id"], name="playbatch_by_state")]
 
     def __str__(self) -> str:

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin
-from django.test import Client
+from django.contrib.auth.models import Permission
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from accounts.models import Listener, User
 from catalogue.models import Track
+from config.admin import SIDEBAR, sidebar
 from usage.models import Play
 
 pytestmark = pytest.mark.django_db
@@ -62,3 +64,18 @@ def test_the_ledger_cannot_be_written_by_hand(boss: Client) -> None:
 
 def test_the_front_page_opens(boss: Client) -> None:
     assert boss.get(reverse("admin:index")).status_code == 200
+
+
+def test_the_sidebar_knows_every_list() -> None:
+    assert {label for group in SIDEBAR.values() for label in group} == {model._meta.label for model, _ in SHOWN}
+
+
+def test_the_sidebar_shows_what_one_may_look_at(rf: RequestFactory) -> None:
+    editor = User.objects.create_user("editor@example.org", "correct horse", is_staff=True)
+    editor.user_permissions.add(Permission.objects.get(codename="view_release"))
+    request = rf.get("/admin/")
+    request.user = editor
+
+    assert [(group["title"], [item["title"] for item in group["items"]]) for group in sidebar(request)] == [
+        ("Catalogue", ["Releases"])
+    ]

@@ -165,7 +165,7 @@ def test_names_what_it_cannot_read_and_goes_on(records):
     assert "sandbox: skipped 'empty.flac': " in said
     assert "sandbox: skipped 'torn.ogg': " in said
     assert "sandbox: skipped '\\udcff.wav': " in said
-    assert said.endswith("4 releases, 5 tracks (4 releases changed)\n")
+    assert said.endswith("4 releases (4 new or changed), 5 tracks\n")
 
 
 def test_cleans_a_hostile_title(records):
@@ -234,7 +234,7 @@ def test_notices_changes_and_keeps_what_stays(records, music: Path, receiver: Re
     said = platform.prepare()
     after = shelf(records)
 
-    assert said.endswith("4 releases, 5 tracks (1 releases changed)\n")
+    assert said.endswith("4 releases (1 new or changed), 5 tracks\n")
     assert after["Blue"] == before["Blue"]
     assert after["Green"]["version"] > before["Blue"]["version"]
     assert after["untagged"]["taken_down"]

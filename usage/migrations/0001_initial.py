@@ -69,6 +69,7 @@ class Migration(migrations.Migration):
                 ('detail', models.TextField(blank=True)),
                 ('listener', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='play_batches', to='accounts.listener')),
             ],
+            options={'verbose_name_plural': 'play batches'},
         ),
         # Django cannot make partitioned tables: the state is its own, the table is ours.
         migrations.SeparateDatabaseAndState(

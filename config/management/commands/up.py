@@ -94,11 +94,17 @@ class Evening:
                 self.environment["DATABASE_URL"] = engine.ensure_database(DATABASE)
                 self.environment["SANDBOX_DATABASE_URL"] = engine.ensure_database(SANDBOX_DATABASE)
         self.environment |= shared_environment(quick=quick)
-        sandbox = subprocess.Popen([PYTHON, "-m", "sandbox", "prepare"], env=self.environment, cwd=settings.BASE_DIR)
+        prepare_sandbox = [PYTHON, "-m", "sandbox", "prepare"]
+        sandbox = subprocess.Popen(
+            prepare_sandbox, env=self.environment, cwd=settings.BASE_DIR,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
         call_command("migrate", verbosity=0)
         make_admin(**self.logins)
         connection.close()
-        if sandbox.wait():
+        for line in sandbox.communicate()[0].splitlines():
+            self.house.say(line.removeprefix("sandbox: "), name="sandbox")
+        if sandbox.returncode:
             raise GaveUp("the sandbox could not be prepared; its words are above")
 
     def play_demo(self) -> int:
