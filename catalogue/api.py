@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -114,10 +114,15 @@ class OneTrack(CatalogueView):
         return Response(TrackShape(track_of(track_id), context={"ear": ear_of(request)}).data)
 
 
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
+class Asked(serializers.Field[Any, Any, Any, Any]):
+    """What was asked for: a track id, or an ISRC."""
+
+
 class Tracks(CatalogueView):
     class Output(serializers.Serializer[Any]):
         results = TrackShape(many=True)
-        missing = serializers.ListField(child=serializers.CharField())
+        missing = serializers.ListField(child=Asked())
 
         class Meta:
             ref_name = "TrackBatch"
@@ -134,12 +139,12 @@ class Tracks(CatalogueView):
         """Several tracks at once, in the order asked for; what we do not know is listed as missing."""
         if isrc := request.query_params.get("isrc", ""):
             tracks = list(Track.objects.told().filter(isrc=isrc.replace("-", "").upper()[:32]).order_by("pk")[:MAX_IDS])
-            missing = [] if tracks else [isrc]
+            missing: list[int | str] = [] if tracks else [isrc]
         else:
             wanted = ids_from(request.query_params.get("ids", ""))
             known = {track.pk: track for track in Track.objects.told().filter(pk__in=wanted)}
             tracks = [known[pk] for pk in wanted if pk in known]
-            missing = [str(pk) for pk in wanted if pk not in known]
+            missing = [pk for pk in wanted if pk not in known]
         shown = TrackShape(tracks, many=True, context={"ear": ear_of(request)}).data
         return Response({"results": shown, "missing": missing})
 

@@ -19,6 +19,7 @@ from billing.models import BillingEvent
 from billing.registry import Reader, reader_of
 from kernel.errors import Kind, Refusal
 from web.bodies import NotJSON, parse_json
+from web.exceptions import flatten
 
 PROVIDER: Final = "standard"
 
@@ -71,7 +72,7 @@ def read(*, body: bytes, event_id: str) -> Letter:
     try:
         subject, clean = understood(reader, data)
     except ValidationError as error:
-        return Letter(**common, data=data, state=BillingEvent.State.REFUSED, error=str(error.detail)[:2000])
+        return Letter(**common, data=data, state=BillingEvent.State.REFUSED, error=faults_in(error)[:2000])
     return Letter(**common, subject=subject, data=clean)
 
 
@@ -105,6 +106,12 @@ def understood(reader: Reader, data: Mapping[str, Any]) -> tuple[str, dict[str, 
     shape = reader.shape(data=data)
     shape.is_valid(raise_exception=True)
     return str(shape.validated_data[reader.subject]), dict(shape.data)
+
+
+def faults_in(error: ValidationError) -> str:
+    """Every fault, by the field it is in."""
+    faults = flatten(error.get_full_details(), pointer="")
+    return "; ".join(f"data{fault['pointer'].replace('/', '.')}: {fault['detail']}" for fault in faults)
 
 
 def refused(body: bytes, event_id: str, reason: str) -> Letter:

@@ -221,6 +221,7 @@ def test_a_proven_letter_that_makes_no_sense_is_kept_and_refused(stranger: Api, 
     detail = expect_problem(send(stranger, body), 400, "invalid_event")["detail"]
 
     assert named in detail
+    assert "ErrorDetail" not in detail
     event = BillingEvent.objects.get()
     assert (event.state, bytes(event.body)) == ("REFUSED", body)
     expect_problem(send(stranger, body), 400, "invalid_event")

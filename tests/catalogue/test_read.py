@@ -95,7 +95,7 @@ def test_a_batch_keeps_its_order_and_lists_what_is_missing(phone: Api, shelve: A
     body = json.loads(phone.get(f"catalogue/tracks?ids={two.pk},999,{one.pk},{two.pk}").content)
 
     assert [each["id"] for each in body["results"]] == [two.pk, one.pk]
-    assert body["missing"] == ["999"]
+    assert body["missing"] == [999]
 
 
 def test_a_recording_is_found_by_its_isrc(phone: Api, track: Track) -> None:
