@@ -16,7 +16,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from catalogue.events import ArtistFacts, EventRefused, OfferFacts, ReleaseFacts, TakedownFacts, TestFacts, read_member
-from catalogue.models import Artist, CatalogueEvent, Offer, Release, Track
+from catalogue.models import Artist, CatalogueEvent, Offer, Region, Release, Track
+from catalogue.regions import region_id
 from catalogue.words import words_of
 from outbox.wake import wake
 from web.bodies import parse_json
@@ -183,9 +184,13 @@ def write_tracks(facts: ReleaseFacts) -> None:
 def write_offers(facts: ReleaseFacts) -> None:
     """Replace every offer of the release and its tracks."""
     Offer.objects.filter(release_id=facts.id).delete()
-    rows = [offer_row(facts.id, None, offer) for offer in facts.offers]
-    rows += [offer_row(facts.id, track.id, offer) for track in facts.tracks for offer in track.offers]
-    Offer.objects.bulk_create(rows, batch_size=1000)
+    offers: list[tuple[int | None, OfferFacts]] = [(None, offer) for offer in facts.offers]
+    offers += [(track.id, offer) for track in facts.tracks for offer in track.offers]
+    regions = {region_id(offer.territories): sorted(set(offer.territories)) for _, offer in offers}
+    Region.objects.bulk_create(
+        [Region(id=id_, territories=regions[id_]) for id_ in sorted(regions)], ignore_conflicts=True
+    )
+    Offer.objects.bulk_create((offer_row(facts.id, track_id, offer) for track_id, offer in offers), batch_size=1000)
 
 
 def offer_row(release_id: int, track_id: int | None, offer: OfferFacts) -> Offer:
@@ -193,7 +198,7 @@ def offer_row(release_id: int, track_id: int | None, offer: OfferFacts) -> Offer
         release_id=release_id,
         track_id=track_id,
         use=offer.use,
-        territories=list(offer.territories),
+        region_id=region_id(offer.territories),
         starts_at=offer.starts_at,
         ends_at=offer.ends_at,
     )

@@ -11,7 +11,7 @@ from desk.rows import ReadOnly
 
 class OfferInline(ReadOnly, TabularInline):
     model = Offer
-    fields = ["use", "territories", "starts_at", "ends_at"]
+    fields = ["use", "region", "starts_at", "ends_at"]
     extra = 0
 
 

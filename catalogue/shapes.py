@@ -27,7 +27,7 @@ class Ear:
 def windows_of(offers: list[Offer], *, use: Use, country: str) -> list[Window]:
     """The offers for one use, as the rules read them."""
     return [
-        Window(here=country in offer.territories, starts_at=offer.starts_at, ends_at=offer.ends_at)
+        Window(here=country in offer.region.territories, starts_at=offer.starts_at, ends_at=offer.ends_at)
         for offer in offers
         if offer.use == use
     ]

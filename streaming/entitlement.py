@@ -18,9 +18,10 @@ QUESTION: Final = """
            EXISTS (SELECT 1 FROM subscriptions_subscription s
                     WHERE s.listener_id = l.id AND s.starts_at <= %(now)s AND s.entitled_until > %(now)s),
            t.id, t.explicit, t.gone_at IS NOT NULL OR r.taken_down_at IS NOT NULL,
-           (SELECT json_agg(json_build_array(l.country = ANY (o.territories),
+           (SELECT json_agg(json_build_array(l.country = ANY (g.territories),
                                              extract(epoch FROM o.starts_at), extract(epoch FROM o.ends_at)))
-              FROM catalogue_offer o WHERE o.track_id = t.id AND o.use = %(use)s)::text
+              FROM catalogue_offer o JOIN catalogue_region g ON g.id = o.region_id
+             WHERE o.track_id = t.id AND o.use = %(use)s)::text
       FROM accounts_listener l
       LEFT JOIN catalogue_track t ON t.id = %(track)s
       LEFT JOIN catalogue_release r ON r.id = t.release_id

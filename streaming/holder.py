@@ -28,8 +28,8 @@ CLAIM: Final = """
            AND t.gone_at IS NULL AND r.taken_down_at IS NULL AND NOT (t.explicit AND l.explicit_filter)
            AND EXISTS (SELECT 1 FROM subscriptions_subscription s
                         WHERE s.listener_id = l.id AND s.starts_at <= %(now)s AND s.entitled_until > %(now)s)
-           AND EXISTS (SELECT 1 FROM catalogue_offer o
-                        WHERE o.track_id = t.id AND o.use = 'STREAM' AND l.country = ANY (o.territories)
+           AND EXISTS (SELECT 1 FROM catalogue_offer o JOIN catalogue_region g ON g.id = o.region_id
+                        WHERE o.track_id = t.id AND o.use = 'STREAM' AND l.country = ANY (g.territories)
                           AND o.starts_at <= %(now)s AND (o.ends_at IS NULL OR o.ends_at > %(now)s))
     ), claimed AS (
         INSERT INTO streaming_streamholder AS h

@@ -7,13 +7,14 @@ import random
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalogue.actions import apply_event, apply_member, apply_members, store_event
 from catalogue.events import EventRefused, read_member
-from catalogue.models import Artist, CatalogueEvent, Offer, Release, Track
+from catalogue.models import Artist, CatalogueEvent, Offer, Region, Release, Track
 from tests.helpers import offer, release_event, track_member
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +29,9 @@ def state() -> dict[str, Any]:
         "down": list(Release.objects.exclude(taken_down_at=None).values_list("pk", flat=True)),
         "tracks": list(Track.objects.order_by("pk").values("pk", "title", "release", "duration_seconds")),
         "gone": list(Track.objects.exclude(gone_at=None).order_by("pk").values_list("pk", flat=True)),
-        "offers": sorted(map(str, Offer.objects.values_list("release", "track", "use", "territories", "starts_at"))),
+        "offers": sorted(
+            map(str, Offer.objects.values_list("release", "track", "use", "region__territories", "starts_at"))
+        ),
         "artists": list(Artist.objects.order_by("pk").values("pk", "name")),
     }
 
@@ -50,12 +53,23 @@ def test_writes_a_whole_release(db: None) -> None:
     assert release.artist.name == "The Lamplighters"
     track = Track.objects.get(pk=11)
     assert (track.title, track.subtitle, track.isrc, track.duration_seconds) == ("Tide", "", "GBQQQ2500011", 204)
-    assert {(each.use, tuple(each.territories)) for each in track.offers.all()} == {
-        ("STREAM", ("GB", "IE", "DE", "FR")),
+    assert {(each.use, tuple(each.region.territories)) for each in track.offers.all()} == {
+        ("STREAM", ("DE", "FR", "GB", "IE")),
         ("DOWNLOAD", ("GB",)),
     }
 
 
+def test_offers_of_the_same_territories_share_one_region() -> None:
+    apply(release_event(tracks=[track_member(n, offers=[offer(list(mixed))]) for n, mixed in enumerate(MIXED, 1)]))
+
+    region = Region.objects.get(territories__contains=["US"])
+    assert region.territories == ["FR", "GB", "US"]
+    with connection.cursor() as cursor:  # as the migration computes it
+        cursor.execute("SELECT ('x' || substr(md5('FR,GB,US'), 1, 15))::bit(60)::bigint")
+        assert cursor.fetchone() == (region.pk,)
+
+
+MIXED = [["GB", "US", "FR"], ["FR", "GB", "US"], ["US", "FR", "GB", "US"]]
 HISTORY = [
     release_event(version=1, title="One"),
     release_event(version=2, title="Two", tracks=release_event()["tracks"][:1]),

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from accounts.models import Listener
 from catalogue.actions import apply_member
-from catalogue.models import Offer, Track
+from catalogue.models import Offer, Region, Track
+from catalogue.regions import region_id
 from catalogue.rules import Reason, Use, Window, judge
 from catalogue.words import fold, tsquery_of
 from tests.helpers import Api, expect_problem, offer, track_member
@@ -215,7 +216,7 @@ def test_costs_a_constant_number_of_queries(phone: Api, shelve: Any, django_asse
     shelve(tracks=[track_member(number, title="Tide", number=number) for number in range(1, 51)])
 
     for limit in (1, 50):
-        with django_assert_num_queries(3):  # the listener, the tracks, their offers
+        with django_assert_num_queries(4):  # the listener, the tracks, their offers, the regions of these
             assert len(titles(phone.get(f"catalogue/search?q=tide&limit={limit}"))) == limit
 
 
@@ -285,9 +286,8 @@ def test_the_database_and_the_rules_agree(offers: list[Any], at: datetime) -> No
         now=timezone.now(),
     )
     for country, start, end in offers:
-        Offer.objects.create(
-            release_id=77, track_id=78, use=Use.STREAM, territories=[country], starts_at=start, ends_at=end
-        )
+        region, _ = Region.objects.get_or_create(id=region_id([country]), defaults={"territories": [country]})
+        Offer.objects.create(release_id=77, track_id=78, use=Use.STREAM, region=region, starts_at=start, ends_at=end)
 
     windows = [Window(here=country == "GB", starts_at=start, ends_at=end) for country, start, end in offers]
     verdict = judge(windows=windows, use=Use.STREAM, country="GB", at=at)
