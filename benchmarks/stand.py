@@ -97,17 +97,15 @@ def fill() -> tuple[list[str], list[int]]:
 
 
 def catalogue() -> list[int]:
-    from django.utils import timezone
 
-    from catalogue.actions import apply_member
     from kernel.values import COUNTRIES
-    from tests.helpers import offer, release_event, track_member
+    from tests.helpers import apply_member, offer, release_event, track_member
 
     world = [offer(sorted(COUNTRIES))]
     ids = []
     for number in range(1, RELEASES + 1):
         tracks = [track_member(number * 100 + n, title=f"Track {n}", number=n, offers=world) for n in range(TRACKS)]
-        apply_member(release_event(number, tracks=tracks), now=timezone.now())
+        apply_member(release_event(number, tracks=tracks))
         ids += [track["id"] for track in tracks]
     return ids
 

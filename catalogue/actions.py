@@ -1,209 +1,258 @@
-"""Applying catalogue events to the mirror. The highest version of a release wins, whenever it comes."""
+"""Keeping catalogue events and applying them: the highest version of a release wins, whenever it comes."""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.contrib.postgres.search import SearchVector
-from django.db import transaction
-from django.db.models import QuerySet, Value
+import msgspec
+from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from catalogue.events import ArtistFacts, EventRefused, OfferFacts, ReleaseFacts, TakedownFacts, TestFacts, read_member
-from catalogue.models import Artist, CatalogueEvent, Offer, Region, Release, Track
-from catalogue.regions import region_id
-from catalogue.words import words_of
-from outbox.wake import wake
-from web.bodies import parse_json
+from catalogue import mirror
+from catalogue.events import EventRefused, TestFacts, read_member
+from catalogue.mirror import Claim, Written
+from catalogue.models import CatalogueEvent
+from outbox.wake import wake_now_and_then
 
 ATTEMPTS_TO_DIE: Final = 8
-LEASE: Final = timedelta(minutes=5)  # how long one worker may apply one body before another tries
-NO_VERSION: Final = -1  # below every version of the platform's
+BODIES_AT_ONCE, MEMBERS_AT_ONCE = 200, 500  # one transaction's worth
+WAKE_EVERY_SECONDS: Final = 0.2
+# One applier at a time: none waits for another, and changes are numbered in the order of their commits.
+LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('catalogue.apply'))"
 
-TRACK_COLUMNS: Final = [
-    "release", "artist", "title", "subtitle", "isrc", "disc_number", "track_number",
-    "duration_seconds", "explicit", "gone_at", "search",
-]  # fmt: skip
-
+State = CatalogueEvent.State
 log = logging.getLogger(__name__)
 
 
 # --- keeping what came ----------------------------------------------------------------------
 
 
-def store_event(*, body: bytes, members: int, kind: str = "standard") -> CatalogueEvent:
-    """Keep one posted body, gzipped, and wake a worker once it is committed."""
-    event = CatalogueEvent.objects.create(kind=kind, body=gzip.compress(body, 5), members=members)
-    transaction.on_commit(lambda: wake("catalogue.apply", event_id=event.pk), robust=True)
+def store_event(*, body: bytes, members: Sequence[Any], kind: str = "standard") -> CatalogueEvent:
+    """Keep one posted body, gzipped, and have a worker look once it is committed."""
+    event = CatalogueEvent.objects.create(
+        kind=kind, body=gzip.compress(body, 5), members=len(members), release_ids=releases_in(members)
+    )
+    transaction.on_commit(lambda: wake_now_and_then("catalogue.apply", seconds=WAKE_EVERY_SECONDS), robust=True)
     return event
 
 
-def apply_event(*, event_id: int) -> str | None:
-    """Apply every member of a stored body; the state afterwards, None when it was not due.
+def releases_in(members: Iterable[Any]) -> list[int]:
+    """The ids of the releases a body speaks of, so that its events can be found again."""
+    named = (member.get("id", member.get("releaseId")) for member in members if isinstance(member, dict))
+    return sorted({id_ for id_ in named if type(id_) is int and 0 < id_ < 2**31})
 
-    Each member has a transaction of its own, so that two workers never hold each other's releases and
-    artists. A member that cannot be understood is named in `outcome` and costs the others nothing.
-    Twice is once: versions see to that, also when a worker dies on the way.
+
+# --- applying it ----------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class Reading:
+    """A body's members as claims upon the mirror, and what became of them."""
+
+    claims: list[Claim] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    conflicts: list[int] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        named = {"refused": self.refused} | ({"conflicts": self.conflicts} if self.conflicts else {})
+        return dict(self.counts) | named
+
+
+def apply_waiting() -> int:
+    """Apply what waits, batch by batch, until nothing does or somebody else is at it; how many bodies."""
+    done = 0
+    while count := apply_batch():
+        done += count
+    return done
+
+
+def apply_batch() -> int:
+    """Apply the bodies that have waited longest, in one transaction; how many.
+
+    When the batch as a whole cannot be written, each body is tried by itself, so that one costs no other.
     """
-    if not due_events().filter(pk=event_id).update(due_at=Now() + LEASE):
-        return None
-    event = CatalogueEvent.objects.get(pk=event_id)
+    mirror.prepare()
     try:
-        event.outcome = apply_members(parse_json(gzip.decompress(event.body)), now=timezone.now())
-    except Exception as error:
-        log.exception("catalogue event %s not applied", event.pk)
-        put_off(event, error)
-    else:
-        event.state = CatalogueEvent.State.PARTLY if event.outcome["refused"] else CatalogueEvent.State.APPLIED
-    event.save(update_fields=["state", "attempts", "due_at", "outcome", "last_error"])
-    return str(event.state)
+        with transaction.atomic():
+            events = next_batch()
+            settle(events, apply_bodies(events, now=timezone.now()))
+    except OperationalError:
+        raise  # the database's trouble, not the events'
+    except Exception:
+        log.exception("a batch of catalogue events was not applied as a whole")
+        return sum(apply_event(event_id=event.pk) is not None for event in next_batch(locked=False))
+    return len(events)
+
+
+def next_batch(*, locked: bool = True) -> list[CatalogueEvent]:
+    """The bodies that have waited longest, as many as make one transaction; none while another applier is at it."""
+    if locked and not taken_lock():
+        return []
+    waiting = due_events().order_by("due_at", "pk").values_list("pk", "members")[:BODIES_AT_ONCE]
+    chosen: list[int] = []
+    members = 0
+    for pk, size in waiting:
+        if chosen and members + size > MEMBERS_AT_ONCE:
+            break
+        chosen.append(pk)
+        members += size
+    return list(CatalogueEvent.objects.filter(pk__in=chosen).order_by("pk"))
+
+
+def taken_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK)
+        return bool(cursor.fetchone()[0])
 
 
 def due_events() -> QuerySet[CatalogueEvent]:
     """Stored bodies that wait to be applied."""
-    return CatalogueEvent.objects.filter(state=CatalogueEvent.State.WAITING, due_at__lte=Now())
+    return CatalogueEvent.objects.filter(state=State.WAITING, due_at__lte=Now())
+
+
+def apply_event(*, event_id: int) -> str | None:
+    """Apply one stored body by itself; the state afterwards, None when it was not due.
+
+    Where PostgreSQL refuses it, its members are tried one by one: those it takes are applied, the
+    others are named in `outcome`. Twice is once; versions see to that.
+    """
+    mirror.prepare()
+    with transaction.atomic():
+        event = due_events().select_for_update(skip_locked=True).filter(pk=event_id).first()
+        if event is None:
+            return None
+        try:
+            readings = [apply_carefully(event, now=timezone.now())]
+        except OperationalError:
+            raise
+        except Exception as error:
+            log.exception("catalogue event %s not applied", event.pk)
+            put_off(event, error)
+        else:
+            settle([event], readings)
+    return str(event.state)
 
 
 def put_off(event: CatalogueEvent, error: Exception) -> None:
     """Again later, doubling from 5 s; in the end a person's."""
     event.attempts += 1
     event.last_error = f"{type(error).__name__}: {error}"[:2000]
-    event.due_at = Now() + timedelta(seconds=5 * 2 ** (event.attempts - 1))
+    event.due_at = timezone.now() + timedelta(seconds=5 * 2 ** (event.attempts - 1))
     if event.attempts >= ATTEMPTS_TO_DIE:
-        event.state = CatalogueEvent.State.DEAD
+        event.state = State.DEAD
+    event.save(update_fields=["state", "attempts", "due_at", "last_error"])
 
 
-def sweep_catalogue(*, limit: int = 200) -> int:
-    """Apply the bodies nobody was woken for, oldest first; how many there were."""
-    waiting = list(due_events().order_by("due_at", "pk").values_list("pk", flat=True)[:limit])
-    for pk in waiting:
-        apply_event(event_id=pk)
-    return len(waiting)
+def settle(events: Sequence[CatalogueEvent], readings: Sequence[Reading]) -> None:
+    """Write down what became of each body."""
+    for event, reading in zip(events, readings, strict=True):
+        event.outcome = reading.outcome
+        event.state = State.PARTLY if reading.refused or reading.conflicts else State.APPLIED
+        event.last_error = ""
+    CatalogueEvent.objects.bulk_update(events, ["state", "outcome", "last_error"])
 
 
-# --- applying it ----------------------------------------------------------------------------
+def apply_carefully(event: CatalogueEvent, *, now: datetime) -> Reading:
+    """The whole body, or member by member where PostgreSQL refuses the whole."""
+    try:
+        with transaction.atomic():
+            return apply_bodies([event], now=now)[0]
+    except OperationalError:
+        raise
+    except DatabaseError:
+        whole = Reading()
+    for index, member in enumerate(members_of(event)):
+        try:
+            with transaction.atomic():
+                mirror.prepare()
+                reading = read_members([member], event_id=event.pk)
+                judge([reading], now=now)
+        except OperationalError:
+            raise
+        except DatabaseError as error:
+            whole.refused.append({"index": index, "reason": f"PostgreSQL refused it: {type(error).__name__}"})
+        else:
+            whole.counts += reading.counts
+            whole.refused += [{"index": index, "reason": no["reason"]} for no in reading.refused]
+            whole.conflicts += reading.conflicts
+    return whole
+
+
+def apply_bodies(events: Sequence[CatalogueEvent], *, now: datetime) -> list[Reading]:
+    """Read the bodies and bring the mirror up to them, within the caller's transaction."""
+    readings = [read_members(members_of(event), event_id=event.pk) for event in events]
+    judge(readings, now=now)
+    return readings
+
+
+def members_of(event: CatalogueEvent) -> list[Any]:
+    """The array as it was posted; the door has judged it strictly."""
+    members: list[Any] = msgspec.json.decode(gzip.decompress(event.body))
+    return members
 
 
 def apply_members(members: Iterable[object], *, now: datetime) -> dict[str, Any]:
-    """Apply each member; how many were applied, stale or tests, and which were refused and why."""
-    counts: Counter[str] = Counter()
-    refused: list[dict[str, Any]] = []
+    """Apply members that no stored body holds; how many were applied, stale or tests, and which were refused."""
+    with transaction.atomic():
+        mirror.prepare()
+        reading = read_members(members, event_id=None)
+        judge([reading], now=now)
+    return reading.outcome
+
+
+def read_members(members: Iterable[object], *, event_id: int | None) -> Reading:
+    """What the members claim. One that cannot be understood is named and costs the others nothing."""
+    reading = Reading()
     for index, member in enumerate(members):
         try:
-            counts[apply_member(member, now=now)] += 1
+            facts = read_member(member)
         except EventRefused as no:
-            refused.append({"index": index, "reason": str(no)})
-    return dict(counts) | {"refused": refused}
-
-
-def apply_member(member: object, *, now: datetime) -> str:
-    """Apply one release, takedown or test event: `applied`, `stale` or `test`. Raises EventRefused."""
-    facts = read_member(member)
-    if isinstance(facts, TestFacts):
-        return "test"
-    with transaction.atomic():
-        if not claim_version(facts.id, facts.version):
-            return "stale"
-        if isinstance(facts, TakedownFacts):
-            Release.objects.filter(pk=facts.id).update(taken_down_at=now, changed_at=now)
-            Offer.objects.filter(release_id=facts.id).delete()
+            reading.refused.append({"index": index, "reason": str(no)})
+            continue
+        if isinstance(facts, TestFacts):
+            reading.counts["test"] += 1
         else:
-            write_release(facts, now=now)
-    return "applied"
+            reading.claims.append(Claim(facts, digest(member), event_id))
+    return reading
 
 
-def claim_version(release_id: int, version: int) -> bool:
-    """Raise the release to `version` if it stands lower; one statement decides among workers."""
-    Release.objects.bulk_create([Release(id=release_id, version=NO_VERSION)], ignore_conflicts=True)
-    return Release.objects.filter(pk=release_id, version__lt=version).update(version=version) == 1
+def digest(member: object) -> int:
+    """63 bits of a member's content, however its keys are ordered."""
+    canonical = msgspec.json.encode(member, order="sorted")
+    return int.from_bytes(hashlib.blake2b(canonical, digest_size=8).digest(), "big") >> 1
 
 
-def write_release(facts: ReleaseFacts, *, now: datetime) -> None:
-    """Overwrite everything about the release with this snapshot; tracks it no longer names are gone."""
-    write_artists({facts.artist, *(track.artist for track in facts.tracks)})
-    Release.objects.filter(pk=facts.id).update(
-        taken_down_at=None,
-        title=facts.title,
-        subtitle=facts.subtitle,
-        artist_id=facts.artist.id,
-        label=facts.label,
-        licensor_id=facts.licensor_id,
-        type=facts.type,
-        upc=facts.upc,
-        genres=list(facts.genres),
-        explicit=facts.explicit,
-        release_date=facts.release_date,
-        duration_seconds=facts.duration_seconds,
-        p_line=facts.p_line,
-        c_line=facts.c_line,
-        changed_at=now,
-        search=vector(facts.title, facts.subtitle, facts.artist.name),
-    )
-    write_tracks(facts)
-    gone = Track.objects.filter(release_id=facts.id, gone_at=None).exclude(pk__in=[t.id for t in facts.tracks])
-    gone.update(gone_at=now)
-    write_offers(facts)
+def judge(readings: Sequence[Reading], *, now: datetime) -> None:
+    """Write the newest claim upon each release, and count what became of all."""
+    newest: dict[int, Claim] = {}
+    for claim in (claim for reading in readings for claim in reading.claims):
+        standing = newest.setdefault(claim.facts.id, claim)
+        if claim.facts.version > standing.facts.version:
+            newest[claim.facts.id] = claim
+    written = mirror.write(list(newest.values()), now=now)
+    for reading in readings:
+        for claim in reading.claims:
+            count(reading, claim, newest[claim.facts.id], written)
 
 
-def write_artists(artists: set[ArtistFacts]) -> None:
-    """The artists by their ids, in the order of ids, so that two workers never wait for each other in a circle."""
-    by_id = {artist.id: artist for artist in artists}
-    rows = [Artist(id=id_, name=by_id[id_].name, search=vector(by_id[id_].name)) for id_ in sorted(by_id)]
-    Artist.objects.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=["name", "search"])
-
-
-def write_tracks(facts: ReleaseFacts) -> None:
-    """The snapshot's tracks; of two with one id the later stands."""
-    rows = {
-        track.id: Track(
-            id=track.id,
-            release_id=facts.id,
-            artist_id=track.artist.id,
-            title=track.title,
-            subtitle=track.subtitle,
-            isrc=track.isrc,
-            disc_number=track.disc_number,
-            track_number=track.track_number,
-            duration_seconds=track.duration_seconds,
-            explicit=track.explicit,
-            search=vector(track.title, track.subtitle, track.artist.name, facts.artist.name, facts.title),
-        )
-        for track in facts.tracks
-    }
-    Track.objects.bulk_create(
-        [rows[id_] for id_ in sorted(rows)], update_conflicts=True, unique_fields=["id"], update_fields=TRACK_COLUMNS
-    )
-
-
-def write_offers(facts: ReleaseFacts) -> None:
-    """Replace every offer of the release and its tracks."""
-    Offer.objects.filter(release_id=facts.id).delete()
-    offers: list[tuple[int | None, OfferFacts]] = [(None, offer) for offer in facts.offers]
-    offers += [(track.id, offer) for track in facts.tracks for offer in track.offers]
-    regions = {region_id(offer.territories): sorted(set(offer.territories)) for _, offer in offers}
-    Region.objects.bulk_create(
-        [Region(id=id_, territories=regions[id_]) for id_ in sorted(regions)], ignore_conflicts=True
-    )
-    Offer.objects.bulk_create((offer_row(facts.id, track_id, offer) for track_id, offer in offers), batch_size=1000)
-
-
-def offer_row(release_id: int, track_id: int | None, offer: OfferFacts) -> Offer:
-    return Offer(
-        release_id=release_id,
-        track_id=track_id,
-        use=offer.use,
-        region_id=region_id(offer.territories),
-        starts_at=offer.starts_at,
-        ends_at=offer.ends_at,
-    )
-
-
-def vector(*texts: str) -> SearchVector:
-    """The folded words of the texts as PostgreSQL indexes them."""
-    return SearchVector(Value(" ".join(words_of(*texts))), config="simple")
+def count(reading: Reading, claim: Claim, newest: Claim, written: Written) -> None:
+    """A claim was applied, or contradicts what stands under its very version, or is stale."""
+    release_id = claim.facts.id
+    same_version = claim.facts.version == newest.facts.version
+    if claim is newest and release_id in written.applied:
+        reading.counts["applied"] += 1
+    elif same_version and (claim.fingerprint != newest.fingerprint or release_id in written.conflicts):
+        reading.conflicts.append(release_id)
+    else:
+        reading.counts["stale"] += 1

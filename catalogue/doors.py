@@ -61,5 +61,5 @@ class CatalogueDoor(APIView):
         members = parse_json(body)
         if not isinstance(members, list) or not members:
             raise NotAnEvent("a catalogue event is an array with at least one member")
-        event = store_event(body=body, members=len(members))
+        event = store_event(body=body, members=members)
         return Response({"event_id": str(event.pk), "members": len(members)}, status=status.HTTP_202_ACCEPTED)

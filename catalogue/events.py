@@ -6,9 +6,11 @@ harm (ids, versions, territories, dates). Catalogue Events, "Standard Metadata E
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from django.utils.dateparse import parse_datetime
@@ -19,6 +21,9 @@ from kernel.values import is_country
 INT32: Final = 2**31 - 1
 INT64: Final = 2**63 - 1
 TEXT: Final = 1024
+FOREVER: Final = 9999  # a year by which "no end" is meant
+CODE: Final = re.compile(r"[A-Z]{2}")
+TERRITORIES_WANTED: Final = "territories: must be ISO 3166-1 alpha-2 codes, at least one"
 
 OFFERS: Final[dict[str, Use]] = {
     "downloadAvailability": Use.DOWNLOAD,
@@ -151,7 +156,7 @@ def read_track(member: object, *, release_artist: ArtistFacts) -> TrackFacts:
         id=whole(member, "id", low=1),
         title=text(member, "title"),
         subtitle=text(member, "subtitle"),
-        isrc=text(member, "isrc", limit=32).replace("-", "").upper(),
+        isrc=text(member, "isrc").replace("-", "").upper()[:32],
         disc_number=whole(member, "discNumber", default=1),
         track_number=whole(member, "trackNumber", default=1),
         duration_seconds=whole(member, "duration", default=0),
@@ -169,22 +174,41 @@ def read_artist(member: Member) -> ArtistFacts:
 
 
 def read_offers(member: Member) -> tuple[OfferFacts, ...]:
-    """All offers of a release or track. A missing, null or empty list means: not for that use."""
-    return tuple(read_offer(offer, use) for field, use in OFFERS.items() for offer in items(member, field))
+    """All offers of a release or track. A missing, null or empty list means: not for that use.
+
+    One that holds nowhere where anybody can live is left out.
+    """
+    offers = (read_offer(offer, use) for field, use in OFFERS.items() for offer in items(member, field))
+    return tuple(offer for offer in offers if offer.territories)
 
 
 def read_offer(offer: object, use: Use) -> OfferFacts:
     if not isinstance(offer, dict):
         raise EventRefused("availability: an offer is not an object")
-    territories = items(offer, "territories")
-    if not territories or not all(is_country(territory) for territory in territories):
-        raise EventRefused("territories: must be ISO 3166-1 alpha-2 codes, at least one")
+    try:
+        territories = known_territories(tuple(items(offer, "territories")))
+    except TypeError:  # something in the list is itself a list or an object
+        raise EventRefused(TERRITORIES_WANTED) from None
     starts_at, ends_at = moment(offer, "start"), moment(offer, "end")
     if starts_at is None:
         raise EventRefused("start: missing")
     if ends_at is not None and ends_at <= starts_at:
         raise EventRefused("end: not after start")
-    return OfferFacts(use=use, territories=tuple(dict.fromkeys(territories)), starts_at=starts_at, ends_at=ends_at)
+    if ends_at is not None and ends_at.year >= FOREVER:
+        ends_at = None
+    return OfferFacts(use=use, territories=territories, starts_at=starts_at, ends_at=ends_at)
+
+
+@lru_cache(maxsize=4096)  # the same few lists stand on every offer
+def known_territories(listed: tuple[object, ...]) -> tuple[str, ...]:
+    """The ISO 3166-1 countries of the list, each once. Raises EventRefused for what has not even their shape.
+
+    Codes that no listener can have (XK, EU, …) are passed over: refusing the event for them would
+    leave in force what it takes away.
+    """
+    if not listed or not all(isinstance(code, str) and CODE.fullmatch(code) for code in listed):
+        raise EventRefused(TERRITORIES_WANTED)
+    return tuple(dict.fromkeys(code for code in listed if isinstance(code, str) and is_country(code)))
 
 
 # --- fields ---------------------------------------------------------------------------------

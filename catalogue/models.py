@@ -16,9 +16,10 @@ from catalogue.rules import Use
 
 
 class Artist(models.Model):
-    """An artist, by the platform's id."""
+    """An artist, by the platform's id, under the name that the highest version of any of its releases gives."""
 
     id = models.IntegerField(primary_key=True)
+    version = models.BigIntegerField(default=-1)
     name = models.CharField(max_length=1024)
     search = SearchVectorField(null=True)
 
@@ -33,10 +34,16 @@ class Release(models.Model):
     """A release as of its highest version. A takedown leaves the row as a tombstone with its version.
 
     A takedown may be all we ever heard of a release; then everything but id and version is empty.
+    `change` numbers all that happened to the mirror, in the order in which it became visible, and
+    `arrival` is the change that put the release on the shelves, or back on them.
     """
 
     id = models.IntegerField(primary_key=True)
     version = models.BigIntegerField()
+    fingerprint = models.BigIntegerField(null=True, help_text="a digest of the member that made this state")
+    event_id = models.BigIntegerField(null=True, help_text="the event it came in")
+    change = models.BigIntegerField(null=True)
+    arrival = models.BigIntegerField(null=True)
     taken_down_at = models.DateTimeField(null=True, blank=True)
     title = models.CharField(max_length=1024, blank=True)
     subtitle = models.CharField(max_length=1024, blank=True)
@@ -59,6 +66,8 @@ class Release(models.Model):
             GinIndex(fields=["search"], name="release_search"),
             models.Index(fields=["artist", "-release_date"], name="release_by_artist"),
             models.Index(fields=["-release_date", "-id"], name="release_newest"),
+            models.Index(fields=["change"], name="release_by_change"),
+            models.Index(fields=["event_id"], name="release_by_event"),
         ]
 
     def __str__(self) -> str:
@@ -150,18 +159,19 @@ class CatalogueEvent(models.Model):
     class State(models.TextChoices):
         WAITING = "WAITING", "waiting"
         APPLIED = "APPLIED", "applied"
-        PARTLY = "PARTLY", "applied but for the refused members"
+        PARTLY = "PARTLY", "applied but for some members"
         DEAD = "DEAD", "dead: needs a person"
 
     kind = models.CharField(max_length=16, default="standard")
     received_at = models.DateTimeField(db_default=Now())
     body = models.BinaryField()
     members = models.PositiveIntegerField()
+    release_ids = ArrayField(models.IntegerField(), default=list)
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(db_default=Now())
     outcome = models.JSONField(
-        default=dict, help_text="how many members were applied, stale or tests; which were refused"
+        default=dict, help_text="how many members were applied, stale or tests; which were refused or in conflict"
     )
     last_error = models.TextField(blank=True)
 
@@ -169,6 +179,7 @@ class CatalogueEvent(models.Model):
         indexes = [
             models.Index(fields=["due_at", "id"], condition=Q(state="WAITING"), name="catalogueevent_waiting"),
             models.Index(fields=["state", "-id"], name="catalogueevent_by_state"),
+            GinIndex(fields=["release_ids"], name="catalogueevent_of_release"),
         ]
 
     def __str__(self) -> str:

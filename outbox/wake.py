@@ -14,6 +14,16 @@ REST_SECONDS: Final = 10.0  # after a failed nudge the sweep is trusted for this
 
 log = logging.getLogger(__name__)
 _quiet_until = 0.0
+_woken_at: dict[str, float] = {}
+
+
+def wake_now_and_then(task: str, *, seconds: float) -> bool:
+    """Ask a worker to look at whatever waits, once in `seconds` and process at the most; the sweep sees to the rest."""
+    now = time.monotonic()
+    if now - _woken_at.get(task, -seconds) < seconds:
+        return True
+    _woken_at[task] = now
+    return wake(task)
 
 
 def wake(task: str, **ids: int) -> bool:
@@ -38,3 +48,4 @@ def forget_rest() -> None:
     """Try the broker again at once; tests of its return use this."""
     global _quiet_until
     _quiet_until = 0.0
+    _woken_at.clear()

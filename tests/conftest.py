@@ -21,14 +21,13 @@ from pytest_django import Settings
 
 from accounts.actions import note_first_activation, register_listener
 from accounts.models import Listener, User
-from catalogue.actions import apply_member
 from catalogue.models import Track
 from config import celery_app
 from outbox import wake
 from outbox.platform import platform
 from subscriptions.folding import Status
 from subscriptions.models import Plan, Subscription
-from tests.helpers import Api, release_event, token_for
+from tests.helpers import Api, apply_member, release_event, token_for
 from tests.sandbox.platform import KEY, SECRET, Database, Platform
 from web import limits
 
@@ -132,7 +131,7 @@ def shelve(db: None) -> Callable[..., list[Track]]:
 
     def put(**changes: Any) -> list[Track]:
         event = release_event(**changes)
-        assert apply_member(event, now=timezone.now()) == "applied"
+        assert apply_member(event) == "applied"
         return list(Track.objects.filter(release_id=event["id"], gone_at=None).order_by("track_number"))
 
     return put

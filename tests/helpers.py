@@ -20,8 +20,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import Listener
+from catalogue.actions import apply_members
 
 EUROPE = ["GB", "IE", "DE", "FR"]
 
@@ -138,6 +140,13 @@ def release_event(id_: int = 7001001, *, version: int = 1, tracks: Any = None, *
         "adSupportedStreamingAvailability": [],
         "tracks": default if tracks is None else tracks,
     } | changes
+
+
+def apply_member(member: Any) -> str:
+    """Apply one member of a catalogue event; what became of it."""
+    outcome = apply_members([member], now=timezone.now())
+    assert not outcome["refused"], outcome
+    return "conflict" if "conflicts" in outcome else next(what for what in outcome if what != "refused")
 
 
 def play(track_id: int, *, played_at: str, **changes: Any) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
-from weakref import WeakSet
 
 from django.db import connection, transaction
 
@@ -60,8 +59,6 @@ LEFT: Final = """
       LEFT JOIN usage_playkey k ON k.listener_id = %(listener)s AND k.play_id = i.play_id
      WHERE i.index = ANY (%(left)s)
 """
-
-_staged: WeakSet[Any] = WeakSet()
 
 
 class NeverSubscribed(Refusal):
@@ -130,7 +127,7 @@ def store(
     The plays that were not, by position, each with True when it is known with the same content,
     False when with another, None when it is not known (its track is not, or its listener tells nothing).
     """
-    ensure_stage()
+    connection.stage("usage_incoming", STAGE)  # type: ignore[attr-defined]
     with transaction.atomic(), connection.prepared() as cursor:  # type: ignore[attr-defined]
         with cursor.copy(COPY) as copy:
             copy.set_types(TYPES)
@@ -143,21 +140,6 @@ def store(
         cursor.execute(LEFT, {"listener": listener_id, "left": left})
         by_index = dict(plays)
         return {index: ((index, by_index[index]), same) for index, same in cursor.fetchall()}
-
-
-def ensure_stage() -> None:
-    """The connection's own empty staging table, made once per connection.
-
-    Within somebody's transaction (a test's) it may have been rolled away, or still hold rows.
-    """
-    connection.ensure_connection()
-    raw = connection.connection
-    if raw not in _staged or connection.in_atomic_block:
-        with connection.cursor() as cursor:
-            cursor.execute(STAGE)
-            cursor.execute("TRUNCATE usage_incoming")
-        if not connection.in_atomic_block:
-            _staged.add(raw)
 
 
 def row_of(index: int, play: Reported) -> tuple[Any, ...]:

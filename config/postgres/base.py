@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import select
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db.backends.postgresql import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's own backend and two things more."""
+    """Django's own backend and three things more."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._staged: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
     def is_usable(self) -> bool:
         """Find a dead connection by looking at its socket instead of asking the server.
@@ -33,3 +38,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.ensure_connection()
         with self.wrap_database_errors:
             return self._prepare_cursor(psycopg.Cursor(self.connection))  # type: ignore[attr-defined]
+
+    def stage(self, table: str, ddl: str) -> None:
+        """Have an empty temporary table on this connection: made once, emptied by every commit (so says its DDL).
+
+        Within a transaction it may have been rolled away, or still hold rows.
+        """
+        self.ensure_connection()
+        made = self._staged.setdefault(self.connection, set())
+        if table in made and not self.in_atomic_block:
+            return
+        with self.cursor() as cursor:
+            cursor.execute(ddl)
+            cursor.execute(f"TRUNCATE {table}")
+        if not self.in_atomic_block:
+            made.add(table)

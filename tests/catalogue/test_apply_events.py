@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalogue.actions import apply_event, apply_member, apply_members, store_event
+from catalogue.actions import apply_batch, apply_event, apply_members, store_event
 from catalogue.events import EventRefused, read_member
 from catalogue.models import Artist, CatalogueEvent, Offer, Region, Release, Track
-from tests.helpers import offer, release_event, track_member
+from tests.helpers import apply_member, offer, release_event, track_member
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +39,7 @@ def state() -> dict[str, Any]:
 
 
 def apply(*members: Any) -> list[str]:
-    return [apply_member(member, now=timezone.now()) for member in members]
+    return [apply_member(member) for member in members]
 
 
 def test_writes_a_whole_release(db: None) -> None:
@@ -114,9 +116,42 @@ def test_a_takedown_is_undone_by_a_newer_one() -> None:
     assert Track.objects.standing().count() == 2
 
 
-def test_the_same_version_again_changes_nothing() -> None:
-    assert apply(release_event(title="First"), release_event(title="Second")) == ["applied", "stale"]
+def test_the_same_event_again_changes_nothing() -> None:
+    assert apply(release_event(), dict(reversed(release_event().items()))) == ["applied", "stale"]
+
+
+def test_other_content_under_the_same_version_is_a_conflict_and_the_first_stands() -> None:
+    assert apply(release_event(title="First"), release_event(title="Second")) == ["applied", "conflict"]
     assert Release.objects.get().title == "First"
+
+
+def test_a_conflict_within_one_body_is_one_too() -> None:
+    outcome = apply_members([release_event(title="First"), release_event(title="Second")], now=timezone.now())
+
+    assert outcome == {"applied": 1, "refused": [], "conflicts": [7001001]}
+
+
+def test_an_artist_is_called_what_the_highest_version_says_even_a_stale_one() -> None:
+    def named(name: str) -> dict[str, Any]:
+        return {"artist": {"id": 501, "name": name}, "tracks": []}
+
+    newer = release_event(1, version=5, artist={"id": 9, "name": "Other"}, tracks=[])
+    apply(newer, release_event(1, version=4, **named("The Newest")), release_event(2, version=3, **named("The Oldest")))
+
+    assert Artist.objects.get(pk=501).name == "The Newest"
+
+
+def test_changes_are_numbered_as_they_become_visible() -> None:
+    apply(release_event(1), release_event(2), release_event(1, version=2))
+    first, second = Release.objects.get(pk=1), Release.objects.get(pk=2)
+
+    assert first.arrival is not None
+    assert second.arrival is not None
+    assert first.arrival < second.arrival == second.change
+    assert first.change is not None
+    assert first.change > second.change
+    apply({"id": 1, "version": 3, "takedown": True}, release_event(1, version=4))
+    assert Release.objects.filter(pk=1, arrival=F("change"), change__gt=first.change).exists()
 
 
 def test_a_track_that_a_newer_snapshot_drops_is_gone() -> None:
@@ -194,9 +229,7 @@ def test_a_refused_member_costs_the_others_nothing() -> None:
 
 
 def test_a_stored_body_is_applied_once() -> None:
-    import json
-
-    event = store_event(body=json.dumps([release_event(), None]).encode(), members=2)
+    event = store_event(body=json.dumps([release_event(), None]).encode(), members=[release_event(), None])
 
     assert apply_event(event_id=event.pk) == "PARTLY"
     assert apply_event(event_id=event.pk) is None
@@ -204,6 +237,42 @@ def test_a_stored_body_is_applied_once() -> None:
         "applied": 1,
         "refused": [{"index": 1, "reason": "the member is not an object"}],
     }
+
+
+def test_territories_nobody_can_live_in_are_passed_over() -> None:
+    apply(release_event(tracks=[track_member(1, offers=[offer(["GB", "XK"]), offer(["XK"])])]))
+
+    assert [each.region.territories for each in Offer.objects.filter(track_id=1)] == [["GB"]]
+
+
+def test_an_end_in_the_year_9999_is_no_end() -> None:
+    apply(release_event(tracks=[track_member(1, offers=[offer(end="9999-12-31T23:59:59.9999999")])]))
+
+    assert Offer.objects.get(track_id=1).ends_at is None
+
+
+def test_what_postgresql_refuses_costs_only_itself() -> None:
+    members = [release_event(1), release_event(2), release_event(3)]
+    event = store_event(body=json.dumps(members).encode(), members=members)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE catalogue_release ADD CONSTRAINT not_two CHECK (id <> 2)")
+
+    assert apply_batch() == 1
+
+    event.refresh_from_db()
+    assert (event.state, event.outcome["applied"]) == ("PARTLY", 2)
+    assert event.outcome["refused"] == [{"index": 1, "reason": "PostgreSQL refused it: IntegrityError"}]
+    assert set(Release.objects.values_list("pk", flat=True)) == {1, 3}
+
+
+def test_a_batch_takes_many_bodies_and_one_transaction(django_assert_max_num_queries: Any) -> None:
+    for number in range(1, 41):
+        store_event(body=json.dumps([release_event(number)]).encode(), members=[release_event(number)])
+
+    with django_assert_max_num_queries(40):
+        assert apply_batch() == 40
+    assert Release.objects.count() == 40
+    assert apply_batch() == 0
 
 
 def test_hostile_titles_are_kept_as_text() -> None:

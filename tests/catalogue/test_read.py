@@ -8,17 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Listener
-from catalogue.actions import apply_member
 from catalogue.models import Offer, Region, Track
 from catalogue.regions import region_id
 from catalogue.rules import Reason, Use, Window, judge
 from catalogue.words import fold, tsquery_of
-from tests.helpers import Api, expect_problem, offer, track_member
+from tests.helpers import Api, apply_member, expect_problem, offer, track_member
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +76,7 @@ def test_what_is_elsewhere_is_shown_and_not_playable(phone: Api, shelve: Any) ->
 
 
 def test_a_release_that_was_taken_down_is_not_shown(phone: Api, track: Track) -> None:
-    apply_member({"id": track.release_id, "version": 9, "takedown": True}, now=timezone.now())
+    apply_member({"id": track.release_id, "version": 9, "takedown": True})
 
     expect_problem(phone.get(f"catalogue/releases/{track.release_id}"), 404, "release_not_found")
     assert json.loads(phone.get(f"catalogue/tracks/{track.pk}").content)["unplayable_reason"] == "TAKEN_DOWN"
@@ -283,10 +281,9 @@ def test_the_database_and_the_rules_agree(offers: list[Any], at: datetime) -> No
     Offer.objects.all().delete()
     apply_member(
         {"id": 77, "version": 1, "artist": {"id": 1, "name": "A"}, "tracks": [{"id": 78, "title": "T"}]},
-        now=timezone.now(),
     )
     for country, start, end in offers:
-        region, _ = Region.objects.get_or_create(id=region_id([country]), defaults={"territories": [country]})
+        region, _ = Region.objects.get_or_create(id=region_id((country,)), defaults={"territories": [country]})
         Offer.objects.create(release_id=77, track_id=78, use=Use.STREAM, region=region, starts_at=start, ends_at=end)
 
     windows = [Window(here=country == "GB", starts_at=start, ends_at=end) for country, start, end in offers]

@@ -21,7 +21,7 @@ from accounts.models import Listener
 from catalogue.models import Track
 from streaming.api import Streams, read_wish
 from streaming.models import StreamHolder
-from tests.helpers import Api, expect_problem, offer, release_event, track_member
+from tests.helpers import Api, apply_member, expect_problem, offer, release_event, track_member
 
 pytestmark = pytest.mark.django_db
 
@@ -134,9 +134,8 @@ def test_a_sale_is_no_right_to_stream(phone: Api, shelve: Any) -> None:
 
 
 def test_stops_with_the_takedown(phone: Api, shelve: Any, track: Track) -> None:
-    from catalogue.actions import apply_member
 
-    apply_member({"id": track.release_id, "version": 2, "takedown": True}, now=timezone.now())
+    apply_member({"id": track.release_id, "version": 2, "takedown": True})
 
     assert expect_problem(phone.post("streams", wish(track)), 403, "track_unavailable")["reason"] == "TAKEN_DOWN"
 
