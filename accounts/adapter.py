@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db import transaction
-from django.http import HttpRequest
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
 from accounts.actions import register_listener
 from accounts.models import User
 from kernel.values import is_country
+from web.limits import address_of
 
 
 class SignupForm(forms.Form):
@@ -33,7 +35,20 @@ class SignupForm(forms.Form):
 
 class AccountAdapter(DefaultAccountAdapter):
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
-        with transaction.atomic():
-            saved: User = super().save_user(request, user, form, commit)
-            register_listener(user=saved, country=form.cleaned_data["country"], now=timezone.now())
+        try:
+            with transaction.atomic():
+                saved: User = super().save_user(request, user, form, commit)
+                register_listener(user=saved, country=form.cleaned_data["country"], now=timezone.now())
+        except IntegrityError:  # a double tap: the other one was faster, and its answer is on its way
+            raise ImmediateHttpResponse(email_taken()) from None
         return saved
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """The address that rate limits go by, the same for sign-in as for everything else."""
+        return address_of(request)
+
+
+def email_taken() -> JsonResponse:
+    """In allauth's own words and shape."""
+    error = {"message": "A user is already registered with this email address.", "code": "email_taken"}
+    return JsonResponse({"status": 400, "errors": [error | {"param": "email"}]}, status=400)

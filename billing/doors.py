@@ -22,7 +22,7 @@ from billing.actions import store_letter
 from billing.models import BillingEvent
 from billing.providers import standard
 from kernel.errors import Kind, Refusal
-from web.bodies import BadEncoding, read_body
+from web.bodies import AlwaysJSON, BadEncoding, read_body
 
 
 class NotUnderstood(Refusal):
@@ -36,6 +36,7 @@ class StandardDoor(APIView):
 
     authentication_classes = []
     permission_classes = [AllowAny]
+    content_negotiation_class = AlwaysJSON  # an odd Accept must not cost an event
     limit_scope = "webhooks"
 
     class Output(serializers.Serializer[Any]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -197,8 +198,13 @@ def apply_bodies(events: Sequence[CatalogueEvent], *, now: datetime) -> list[Rea
 
 
 def members_of(event: CatalogueEvent) -> list[Any]:
-    """The array as it was posted; the door has judged it strictly."""
-    members: list[Any] = msgspec.json.decode(gzip.decompress(event.body))
+    """The array as it was posted; the door has judged it."""
+    body = gzip.decompress(event.body)
+    members: list[Any]
+    try:
+        members = msgspec.json.decode(body)
+    except msgspec.DecodeError:  # half a character in some text: its member is refused, and no other
+        members = json.loads(body)
     return members
 
 
@@ -229,7 +235,7 @@ def read_members(members: Iterable[object], *, event_id: int | None) -> Reading:
 
 def digest(member: object) -> int:
     """63 bits of a member's content, however its keys are ordered."""
-    canonical = msgspec.json.encode(member, order="sorted")
+    canonical = msgspec.json.encode(member, order="sorted")  # what cannot be encoded has been refused before
     return int.from_bytes(hashlib.blake2b(canonical, digest_size=8).digest(), "big") >> 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from web.pages import PAGE_PARAMETERS, RankedPages, page_of
 MAX_IDS: Final = 50
 MAX_QUERY: Final = 200
 INT32: Final = 2**31 - 1
+ISRC: Final = re.compile(r"[A-Za-z0-9-]{1,32}")
 
 
 class ReleaseNotFound(Refusal):
@@ -90,7 +92,7 @@ class Search(CatalogueView):
         if not text:
             raise MissingParameter("q: say what to look for")
         if len(text) > MAX_QUERY or "\x00" in text:
-            raise InvalidParameter(f"q may have {MAX_QUERY} characters")
+            raise InvalidParameter(f"q may have {MAX_QUERY} characters, and no NUL among them")
         kind = request.query_params.get("type", "track")
         if kind not in {"track", "release", "artist"}:
             raise InvalidParameter("type must be track, release or artist")
@@ -138,6 +140,8 @@ class Tracks(CatalogueView):
     def get(self, request: ListenerRequest) -> Response:
         """Several tracks at once, in the order asked for; what we do not know is listed as missing."""
         if isrc := request.query_params.get("isrc", ""):
+            if not ISRC.fullmatch(isrc):
+                raise InvalidParameter("isrc: must be letters, digits and hyphens, 32 at most")
             tracks = list(Track.objects.told().filter(isrc=isrc.replace("-", "").upper()[:32]).order_by("pk")[:MAX_IDS])
             missing: list[int | str] = [] if tracks else [isrc]
         else:

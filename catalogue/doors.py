@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from catalogue.actions import store_event
 from kernel.errors import Kind, Refusal
 from massivemusic.events import check_token, load_public_keys
-from web.bodies import parse_json, read_body
+from web.bodies import AlwaysJSON, parse_json, read_body
 
 
 class NotAnEvent(Refusal):
@@ -39,6 +39,7 @@ class CatalogueDoor(APIView):
 
     authentication_classes = []
     permission_classes = [AllowAny]
+    content_negotiation_class = AlwaysJSON  # an odd Accept must not cost an event
     limit_scope = "webhooks"
 
     class Output(serializers.Serializer[Any]):
@@ -58,7 +59,7 @@ class CatalogueDoor(APIView):
         """Take one array of release events and takedowns from the platform, gzipped or not."""
         check_token(request.headers.get("Authorization", ""), keys=public_keys(), now=timezone.now())
         body = read_body(request._request)
-        members = parse_json(body)
+        members = parse_json(body, texts=False)  # one bad text costs its member, not the others
         if not isinstance(members, list) or not members:
             raise NotAnEvent("a catalogue event is an array with at least one member")
         event = store_event(body=body, members=members)

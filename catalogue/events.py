@@ -22,6 +22,7 @@ INT32: Final = 2**31 - 1
 INT64: Final = 2**63 - 1
 TEXT: Final = 1024
 FOREVER: Final = 9999  # a year by which "no end" is meant
+UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 CODE: Final = re.compile(r"[A-Z]{2}")
 TERRITORIES_WANTED: Final = "territories: must be ISO 3166-1 alpha-2 codes, at least one"
 
@@ -134,7 +135,7 @@ def read_release(member: Member, *, id_: int, version: int) -> ReleaseFacts:
         subtitle=text(member, "subtitle"),
         upc=text(member, "upc", limit=64),
         type=text(member, "type", limit=64),
-        genres=tuple(str(genre)[:128] for genre in items(member, "genres") if isinstance(genre, str)),
+        genres=tuple(genre[:128] for genre in items(member, "genres") if is_storable(genre)),
         label=text(label, "name", limit=512),
         licensor_id=whole(licensor, "id") if licensor else None,
         explicit=member.get("explicitContent") is True,
@@ -229,9 +230,13 @@ def text(member: Member, field: str, *, limit: int = TEXT) -> str:
     value = member.get(field)
     if value is None:
         return ""
-    if not isinstance(value, str):
-        raise EventRefused(f"{field}: must be a text")
+    if not isinstance(value, str) or UNSTORABLE.search(value):
+        raise EventRefused(f"{field}: must be a text without NUL or half characters")
     return value.strip()[:limit]
+
+
+def is_storable(value: object) -> bool:
+    return isinstance(value, str) and not UNSTORABLE.search(value)
 
 
 def box(member: Member, field: str) -> Member | None:

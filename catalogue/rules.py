@@ -59,7 +59,10 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """Every rule asked, in order; the first that does not hold is the reason."""
+    """Every rule that could be asked, in order; the first that does not hold is the reason.
+
+    Where there is no offer, nothing can be said of its territories, and so on.
+    """
 
     asked: tuple[Asked, ...]
     available_from: datetime | None = None
@@ -90,16 +93,17 @@ def judge(
     open_now = [window for window in begun if window.ends_at is None or window.ends_at > at]
     future = [window.starts_at for window in here if window.starts_at > at]
     waiting = not open_now and bool(future)
-    asked = (
+    asked = [
         Asked(rule=Reason.TAKEN_DOWN, holds=not taken_down, detail="the release must not have been taken down"),
         Asked(rule=Reason.USE, holds=bool(offered), detail=f"it must be offered for {use.value}"),
-        Asked(rule=Reason.TERRITORY, holds=bool(here), detail=f"it must be offered in {country}"),
-        Asked(rule=Reason.NOT_YET, holds=not waiting, detail="an offer there must have begun"),
-        Asked(rule=Reason.ENDED, holds=bool(open_now) or waiting, detail="an offer there must not have ended"),
-        Asked(
-            rule=Reason.EXPLICIT_FILTER,
-            holds=not (explicit and explicit_filter),
-            detail="it must not be explicit while the listener hides explicit tracks",
-        ),
-    )
-    return Verdict(asked=asked, available_from=min(future) if waiting else None)
+    ]
+    if offered:
+        asked.append(Asked(rule=Reason.TERRITORY, holds=bool(here), detail=f"it must be offered in {country}"))
+    if here:
+        asked.append(Asked(rule=Reason.NOT_YET, holds=not waiting, detail="an offer there must have begun"))
+    if here and not waiting:
+        asked.append(Asked(rule=Reason.ENDED, holds=bool(open_now), detail="an offer there must not have ended"))
+    unwanted = explicit and explicit_filter
+    detail = "it must not be explicit while the listener hides explicit tracks"
+    asked.append(Asked(rule=Reason.EXPLICIT_FILTER, holds=not unwanted, detail=detail))
+    return Verdict(asked=tuple(asked), available_from=min(future) if waiting else None)

@@ -50,12 +50,14 @@ class ArtistRef(serializers.ModelSerializer[Artist]):
     class Meta:
         model = Artist
         fields = ["id", "name"]
+        read_only_fields = fields
 
 
 class ReleaseRef(serializers.ModelSerializer[Release]):
     class Meta:
         model = Release
         fields = ["id", "title"]
+        read_only_fields = fields
 
 
 class TrackShape(serializers.ModelSerializer[Track]):
@@ -74,6 +76,7 @@ class TrackShape(serializers.ModelSerializer[Track]):
             "id", "title", "version", "artist", "release", "isrc", "duration_seconds", "explicit",
             "track_number", "disc_number", "image_url", "playable", "unplayable_reason",
         ]  # fmt: skip
+        read_only_fields = fields
         ref_name = "Track"
 
     def get_image_url(self, track: Track) -> str:
@@ -103,6 +106,7 @@ class ReleaseShape(serializers.ModelSerializer[Release]):
             "id", "title", "version", "artist", "type", "label", "upc", "genres", "explicit",
             "release_date", "duration_seconds", "image_url",
         ]  # fmt: skip
+        read_only_fields = fields
         ref_name = "Release"
 
     def get_image_url(self, release: Release) -> str:
@@ -116,6 +120,7 @@ class ReleaseWithTracks(ReleaseShape):
 
     class Meta(ReleaseShape.Meta):
         fields = [*ReleaseShape.Meta.fields, "tracks"]
+        read_only_fields = fields
         ref_name = "ReleaseWithTracks"
 
     @extend_schema_field(TrackShape(many=True))

@@ -11,6 +11,7 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models.functions import Now
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from redis.exceptions import RedisError
@@ -87,21 +88,22 @@ def beat() -> dict[str, Any]:
 
 def outbox() -> dict[str, Any]:
     """The oldest message that is not sent, and how many wait for a person."""
-    oldest = (
-        Message.objects.filter(state__in=["WAITING", "SENDING"]).order_by("id").values_list("created_at", flat=True)
-    )
-    age = age_of(oldest.first())
+    oldest = (Message.objects.filter(state=state).order_by("id") for state in ("WAITING", "SENDING"))  # one index each
+    age = max(age_of(messages.values_list("created_at", flat=True).first()) for messages in oldest)
     dead = Message.objects.filter(state=Message.State.DEAD).count()
     return {"ok": age < MESSAGE_OLD and not dead, "oldest_seconds": round(age.total_seconds()), "dead": dead}
 
 
 def inbox() -> dict[str, Any]:
-    """The oldest billing or catalogue event that is stored and not acted upon."""
-    waiting = [
-        rows.filter(state="WAITING").order_by("id").values_list("received_at", flat=True).first()
+    """How long the billing or catalogue event that is most overdue has been due.
+
+    One that is put off, because its account is not known yet, is not due and nothing is wrong.
+    """
+    due = [
+        rows.filter(state="WAITING", due_at__lte=Now()).order_by("due_at").values_list("due_at", flat=True).first()
         for rows in (BillingEvent.objects, CatalogueEvent.objects)
     ]
-    age = max(age_of(at) for at in waiting)
+    age = max(age_of(at) for at in due)
     return {"ok": age < MESSAGE_OLD, "oldest_seconds": round(age.total_seconds())}
 
 

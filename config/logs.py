@@ -9,15 +9,16 @@ from datetime import UTC, datetime
 
 from web.trace import current_trace_id
 
-# Query strings carry signatures, and a token anywhere is one too many.
+# Query strings carry signatures, PostgreSQL's details carry rows, and a token anywhere is one too many.
 SECRETS = re.compile(
     r"(?P<query>(?<=\?)\S*oauth_\S*)|(?P<bearer>(?i:bearer)\s+\S+)|(?P<jwt>eyJ[\w-]{8,}\.[\w-]+\.[\w-]+)"
-    r"|(?P<webhook>whsec_\S+)|(?P<pair>(?i:password|secret|oauth_signature|oauth_nonce)[\"']?\s*[=:]\s*[\"']?[^\s\"',&}]+)"
+    r"|(?P<webhook>whsec_\S+)|(?P<detail>DETAIL:.*)|(?P<email>[\w.+-]+@[\w-]+\.[\w.-]+)"
+    r"|(?P<pair>(?i:password|secret|oauth_signature|oauth_nonce)[\"']?\s*[=:]\s*[\"']?[^\s\"',&}]+)"
 )
 
 
 def redact(text: str) -> str:
-    """The text with everything that looks like a secret struck out."""
+    """The text with everything that looks like a secret, or like somebody, struck out."""
     return SECRETS.sub("[redacted]", text)
 
 

@@ -23,6 +23,10 @@ PROBLEM = {
             },
         },
         "trace_id": {"type": "string"},
+        "reason": {"type": "string", "description": "of track_unavailable: which rule does not hold"},
+        "available_from": {"type": "string", "format": "date-time", "description": "of track_unavailable: NOT_YET"},
+        "blocked_until": {"type": "string", "format": "date-time", "description": "of playing_elsewhere"},
+        "holder": {"type": "string", "description": "of playing_elsewhere: the device that plays"},
     },
 }
 

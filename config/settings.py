@@ -246,7 +246,25 @@ HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = env.int("REFRESH_TOKEN_SECONDS", default
 TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="tonearm")
 TOKEN_AUDIENCE = env.str("TOKEN_AUDIENCE", default="tonearm-api")
 SESSION_COOKIE_AGE = HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN
-EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
+# Where the links in e-mails lead: the app's own pages, or links that open the app.
+APP_URL = env.str(
+    "APP_URL",
+    default=f"https://{ALLOWED_HOSTS[0].lstrip('.')}" if PRODUCTION and ALLOWED_HOSTS else f"http://127.0.0.1:{PORT}",
+)
+HEADLESS_FRONTEND_URLS = {
+    "account_confirm_email": f"{APP_URL}/confirm-email/{{key}}",
+    "account_reset_password": f"{APP_URL}/reset-password",
+    "account_reset_password_from_key": f"{APP_URL}/reset-password/{{key}}",
+    "account_signup": f"{APP_URL}/sign-up",
+}
+# In development e-mails are kept as files: they carry keys that have no business in a log.
+_mail = env.email_url("EMAIL_URL", default="smtp://localhost:25" if PRODUCTION else f"filemail:///{VAR_DIR / 'mail'}")
+EMAIL_BACKEND, EMAIL_FILE_PATH = _mail["EMAIL_BACKEND"], _mail["EMAIL_FILE_PATH"]
+EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"] or "localhost", _mail["EMAIL_PORT"] or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 5
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="noreply@localhost")
 
 # --- The API ---------------------------------------------------------------------------------------
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from outbox.models import Message
+from outbox.registry import Hook, carrier_of
 from outbox.wake import wake
 
 
@@ -51,14 +53,35 @@ def wake_all(keys: set[tuple[str, str]]) -> None:
 
 
 def retry(messages: Iterable[Message]) -> int:
-    """A person's decision: try dead messages again from the start. How many there were."""
+    """A person's decision: try dead messages again from the start, late or not. How many there were."""
     pks = [message.pk for message in messages]
     dead = Message.objects.filter(pk__in=pks, state=Message.State.DEAD)
-    return dead.update(state=Message.State.WAITING, faults=0, due_at=Now(), lease_until=None, committed_at=None)
+    return dead.update(
+        state=Message.State.WAITING, faults=0, due_at=Now(), deadline=None, lease_until=None, committed_at=None
+    )
 
 
 def discard(messages: Iterable[Message]) -> int:
     """A person's decision: give dead messages up, so that their lanes go on. How many there were."""
-    pks = [message.pk for message in messages]
-    dead = Message.objects.filter(pk__in=pks, state=Message.State.DEAD)
-    return dead.update(state=Message.State.DISCARDED, finished_at=Now())
+    return sum(give_up(message.pk) for message in messages)
+
+
+@transaction.atomic
+def give_up(pk: int) -> bool:
+    """End one dead message, with what that means to its owner; False when it is not dead (any more)."""
+    message = Message.objects.select_for_update().filter(pk=pk, state=Message.State.DEAD).first()
+    if message is None:
+        return False
+    message.state, message.finished_at = Message.State.DISCARDED, timezone.now()
+    message.save(update_fields=["state", "finished_at"])
+    if (hook := hook_of(message.topic)) is not None:
+        hook(message.body)
+    return True
+
+
+def hook_of(topic: str) -> Hook | None:
+    """What the topic's owner writes when a person gives a message up; None also where nobody handles the topic."""
+    try:
+        return carrier_of(topic).given_up
+    except LookupError:
+        return None

@@ -16,7 +16,7 @@ from django.utils import timezone
 from massivemusic.errors import PlatformError
 from outbox import circuit
 from outbox.models import Message, MessageQuerySet
-from outbox.registry import Carrier, Delivery, Record, carrier_of
+from outbox.registry import Carrier, Delivery, Hook, Record, carrier_of
 
 LEASE: Final = timedelta(seconds=60)  # longer than any handler's deadline
 FIRST_WAIT_SECONDS: Final = 2.0
@@ -81,15 +81,19 @@ def carry(message: Message) -> None:
     """Hand the message to its carrier and settle the outcome, whatever it is."""
     try:
         carrier = carrier_of(message.topic)
+    except LookupError as error:
+        finish(message, Message.State.DEAD, error=str(error))
+        return
+    try:
         record = carrier.handler(delivery_of(message))
     except Overtaken:
         raise
     except PlatformError as error:
         note_health(error)
-        settle_failure(message, error)
+        settle_failure(message, carrier, error)
     except Exception as error:
         log.exception("handler of %s failed", message.topic)
-        settle_fault(message, error)
+        settle_fault(message, carrier, error)
     else:
         circuit.succeeded(circuit.PLATFORM)
         finish(message, Message.State.DONE, record)
@@ -102,15 +106,16 @@ def delivery_of(message: Message) -> Delivery:
         key=message.key,
         body=message.body,
         attempt=message.attempts,
-        commit=lambda: pass_the_point_of_no_return(message),
+        commit=partial(pass_the_point_of_no_return, message),
     )
 
 
-def pass_the_point_of_no_return(message: Message) -> None:
+def pass_the_point_of_no_return(message: Message, record: Record) -> None:
     """Write down, before the call, that it is about to be made. Raises Overtaken when it is no longer ours."""
-    changed = held(message).update(committed_at=Now(), lease_until=Now() + LEASE)
-    if not changed:
-        raise Overtaken
+    with transaction.atomic():
+        if not held(message).update(committed_at=Now(), lease_until=Now() + LEASE):
+            raise Overtaken
+        record()
     message.committed_at = timezone.now()
 
 
@@ -137,20 +142,19 @@ def finish(message: Message, state: str, record: Record | None = None, *, error:
             record()
 
 
-def settle_failure(message: Message, error: PlatformError) -> None:
+def settle_failure(message: Message, carrier: Carrier, error: PlatformError) -> None:
     """In doubt where the call must not be repeated, dead where repeating is pointless, else later."""
-    carrier = carrier_of(message.topic)
     if message.committed_at is not None and error.in_doubt and carrier.doubt is not None:
         leave_in_doubt(message, carrier, error=str(error))
     elif error.permanent:
         finish(message, Message.State.DEAD, error=str(error))
     else:
-        postpone(message, seconds=wait_before(message.attempts, at_least=error.retry_after or 0), error=str(error))
+        seconds = wait_before(message.attempts, at_least=error.retry_after or 0)
+        postpone(message, carrier, seconds=seconds, error=str(error))
 
 
-def settle_fault(message: Message, error: Exception) -> None:
+def settle_fault(message: Message, carrier: Carrier, error: Exception) -> None:
     """A bug of ours: some more tries, in case it is the world's fault after all, then a person."""
-    carrier = carrier_of(message.topic)
     text = f"{type(error).__name__}: {error}"[:2000]
     if message.committed_at is not None and carrier.doubt is not None:
         leave_in_doubt(message, carrier, error=text)
@@ -158,21 +162,26 @@ def settle_fault(message: Message, error: Exception) -> None:
         finish(message, Message.State.DEAD, error=text)
     else:
         held(message).update(faults=F("faults") + 1)
-        postpone(message, seconds=wait_before(message.attempts), error=text)
+        postpone(message, carrier, seconds=wait_before(message.attempts), error=text)
 
 
 def leave_in_doubt(message: Message, carrier: Carrier, *, error: str) -> None:
     """End the message without knowing how it ended, and let its owner write that down."""
-    doubt = carrier.doubt
-    finish(message, Message.State.IN_DOUBT, partial(doubt, message.body) if doubt else None, error=error)
+    finish(message, Message.State.IN_DOUBT, note(carrier.doubt, message), error=error)
 
 
-def postpone(message: Message, *, seconds: float, error: str) -> None:
+def postpone(message: Message, carrier: Carrier, *, seconds: float, error: str) -> None:
     """Back to waiting, until `seconds` from now; nothing was done, so the point of no return is open again."""
     due_at = Now() + timedelta(seconds=seconds)
-    held(message).update(
-        state=Message.State.WAITING, due_at=due_at, lease_until=None, committed_at=None, last_error=error
-    )
+    again = {"state": Message.State.WAITING, "due_at": due_at, "lease_until": None, "committed_at": None}
+    with transaction.atomic():
+        if held(message).update(**again, last_error=error) and (record := note(carrier.later, message)):
+            record()
+
+
+def note(hook: Hook | None, message: Message) -> Record | None:
+    """What the message's owner writes about its end."""
+    return partial(hook, message.body) if hook else None
 
 
 def wait_before(attempts: int, *, at_least: float = 0) -> float:

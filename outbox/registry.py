@@ -14,8 +14,9 @@ Record = Callable[[], None]
 class Delivery:
     """One attempt at one message, as its handler sees it.
 
-    A handler of a call that must never be made twice calls `commit()` right before the call;
-    from then on a lost answer leaves the message in doubt instead of sending it again.
+    A handler of a call that must never be made twice calls `commit(record)` right before the call;
+    from then on a lost answer leaves the message in doubt instead of sending it again. The record
+    is written together with that, or not at all when the message is no longer this worker's.
     """
 
     message_id: int
@@ -23,27 +24,36 @@ class Delivery:
     key: str
     body: Mapping[str, Any]
     attempt: int
-    commit: Callable[[], None]
+    commit: Callable[[Record], None]
 
 
 Handler = Callable[[Delivery], Record | None]
-Doubt = Callable[[Mapping[str, Any]], None]
+Hook = Callable[[Mapping[str, Any]], None]
+"""Takes a message's body and writes in our rows what its end means; runs in the transaction that ends it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Carrier:
-    """A topic's handler. `doubt` records, in our rows, that nobody knows whether the call was done."""
+    """A topic's handler, and what is written when a message does not simply end well.
+
+    `doubt`: nobody knows whether the call was done. `later`: it was not, and will be tried again.
+    `late`: its deadline passed unsent, so it is dropped and its lane goes on; without this hook it
+    waits for a person. `given_up`: a person dropped it.
+    """
 
     topic: str
     handler: Handler
-    doubt: Doubt | None
+    doubt: Hook | None = None
+    later: Hook | None = None
+    late: Hook | None = None
+    given_up: Hook | None = None
 
 
 _carriers: dict[str, Carrier] = {}
 
 
-def handles(topic: str, *, doubt: Doubt | None = None) -> Callable[[Handler], Handler]:
-    """Register the decorated function as the topic's one handler.
+def handles(topic: str, **hooks: Hook) -> Callable[[Handler], Handler]:
+    """Register the decorated function as the topic's one handler, with the hooks of its Carrier.
 
     The function talks to the platform, outside any transaction, and returns what to record.
     Without `doubt`, a message may be delivered twice and the handler must survive that.
@@ -52,7 +62,7 @@ def handles(topic: str, *, doubt: Doubt | None = None) -> Callable[[Handler], Ha
     def register(handler: Handler) -> Handler:
         if topic in _carriers and _carriers[topic].handler is not handler:
             raise ValueError(f"two handlers for {topic}")
-        _carriers[topic] = Carrier(topic=topic, handler=handler, doubt=doubt)
+        _carriers[topic] = Carrier(topic=topic, handler=handler, **hooks)
         return handler
 
     return register

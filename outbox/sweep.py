@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Final
 
+from django.db import transaction
 from django.db.models.functions import Now
 
-from outbox.delivery import deliver_lane, leave_in_doubt
+from outbox.delivery import Overtaken, deliver_lane, leave_in_doubt
 from outbox.models import Heartbeat, Message
 from outbox.registry import carrier_of
 from outbox.wake import wake
 
 LIMIT: Final = 500
 CARRY_SECONDS: Final = 20.0  # the most one sweep spends on carrying by itself
+
+log = logging.getLogger(__name__)
 
 
 def sweep_outbox() -> int:
@@ -22,7 +26,7 @@ def sweep_outbox() -> int:
     Where the broker takes no nudge the messages are carried here and now, in this process.
     """
     settle_abandoned_calls()
-    bury_the_late()
+    drop_the_late()
     due = list(Message.objects.claimable().order_by("due_at", "pk").values_list("pk", flat=True)[:LIMIT])
     end = time.monotonic() + CARRY_SECONDS
     for pk in due:
@@ -35,14 +39,31 @@ def sweep_outbox() -> int:
 def settle_abandoned_calls() -> None:
     """A worker died after the point of no return: nobody knows whether the platform heard it."""
     for message in Message.objects.abandoned().filter(committed_at__isnull=False)[:LIMIT]:
-        carrier = carrier_of(message.topic)
-        leave_in_doubt(message, carrier, error="the worker died while the call was out")
+        try:
+            leave_in_doubt(message, carrier_of(message.topic), error="the worker died while the call was out")
+        except Overtaken:
+            continue  # another sweep was faster
+        except Exception:
+            log.exception("message %s stays unsettled", message.pk)  # and holds up no other
 
 
-def bury_the_late() -> None:
-    """What has passed its deadline unsent goes to a person instead of to the platform."""
-    late = Message.objects.waiting().filter(deadline__lte=Now())
-    late.update(state=Message.State.DEAD, finished_at=Now(), last_error="its deadline passed before it could be sent")
+def drop_the_late() -> None:
+    """What has passed its deadline unsent is dropped by its owner, or goes to a person, instead of to the platform."""
+    for message in Message.objects.waiting().filter(deadline__lte=Now())[:LIMIT]:
+        try:
+            drop(message)
+        except Exception:
+            log.exception("message %s is late and stays so", message.pk)
+
+
+@transaction.atomic
+def drop(message: Message) -> None:
+    """End one late message, with what that means to its owner."""
+    late = carrier_of(message.topic).late
+    state = Message.State.DISCARDED if late else Message.State.DEAD
+    ended = Message.objects.waiting().filter(pk=message.pk)
+    if ended.update(state=state, finished_at=Now(), last_error="its deadline passed before it could be sent") and late:
+        late(message.body)
 
 
 def beat(name: str) -> None:

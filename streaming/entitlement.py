@@ -27,6 +27,7 @@ QUESTION: Final = """
       LEFT JOIN catalogue_release r ON r.id = t.release_id
      WHERE l.id = %(listener)s AND l.closed_at IS NULL
 """
+LAST_SECOND: Final = 253402300799.0  # of the year 9999, which a float may round up beyond
 read_windows = msgspec.json.Decoder(list[tuple[bool, float, float | None]]).decode
 
 
@@ -63,8 +64,8 @@ def windows_from(offers: Any) -> list[Window]:
     return [
         Window(
             here=here,
-            starts_at=datetime.fromtimestamp(starts, UTC),
-            ends_at=None if ends is None else datetime.fromtimestamp(ends, UTC),
+            starts_at=datetime.fromtimestamp(min(starts, LAST_SECOND), UTC),
+            ends_at=None if ends is None else datetime.fromtimestamp(min(ends, LAST_SECOND), UTC),
         )
         for here, starts, ends in (read_windows(offers) if offers else ())
     ]

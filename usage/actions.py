@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +12,14 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from outbox.actions import Draft, send_all
 from usage.models import Play, PlayBatch, PlayState
 from usage.rules import REPORTABLE, SETTLED
 
 AT_ONCE: Final = 10_000  # plays made into batches in one transaction
+LONGEST_SECONDS: Final = 30.0  # to go on batching what has piled up
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +60,16 @@ class Group:
     instants: list[datetime]
 
 
+def batch_all_waiting_plays(*, at_once: int = AT_ONCE, seconds: float = LONGEST_SECONDS) -> int:
+    """Batch again and again until nothing waits, or the time is over; how many plays were batched."""
+    end, done = time.monotonic() + seconds, 0
+    while time.monotonic() < end and (count := batch_waiting_plays(now=timezone.now(), at_once=at_once)):
+        done += count
+    return done
+
+
 @transaction.atomic
-def batch_waiting_plays(*, now: datetime) -> int:
+def batch_waiting_plays(*, now: datetime, at_once: int = AT_ONCE) -> int:
     """Cut waiting plays into batches and queue each for the platform; how many plays were batched.
 
     Batches and messages commit together. Runs as often as anybody likes, one at a time.
@@ -68,7 +79,7 @@ def batch_waiting_plays(*, now: datetime) -> int:
         if not cursor.fetchone()[0]:
             return 0
         expire_the_late(now=now)
-        wish = {"size": settings.USAGE_BATCH_SIZE, "settled": now - SETTLED, "limit": AT_ONCE}
+        wish = {"size": settings.USAGE_BATCH_SIZE, "settled": now - SETTLED, "limit": at_once}
         cursor.execute(CHOOSE, wish)
         names = ("listener_id", "platform_id", "country", "plays", "instants")
         groups = [Group(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
@@ -139,6 +150,23 @@ def doubt_batch(body: Mapping[str, Any]) -> None:
         release_plays(batch_id)
     else:
         settle_batch(batch_id, PlayBatch.State.IN_DOUBT, PlayState.IN_DOUBT, detail="no answer was heard")
+
+
+def wait_with_batch(body: Mapping[str, Any]) -> None:
+    """The call failed and nothing was done: the batch waits for its next try."""
+    settle_batch(body["batch_id"], PlayBatch.State.WAITING, PlayState.WAITING)
+
+
+def drop_batch(body: Mapping[str, Any]) -> None:
+    """The batch's oldest play has become too old unsent: that one is, the others wait for another batch."""
+    settle_batch(body["batch_id"], PlayBatch.State.EXPIRED, PlayState.WAITING, detail="not sent within 61 days")
+    release_plays(body["batch_id"])
+    expire_the_late(now=timezone.now())
+
+
+def hold_batch(body: Mapping[str, Any]) -> None:
+    """A person gave the batch up: its plays are kept for a person."""
+    settle_batch(body["batch_id"], PlayBatch.State.HELD, PlayState.HELD, detail="given up by a person")
 
 
 def release_plays(batch_id: int, *, but: Iterable[int] = ()) -> None:

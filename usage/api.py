@@ -20,7 +20,7 @@ from usage.intake import take_plays
 from usage.models import Play
 from usage.reading import MOST, plays_in
 from usage.rules import USER_AGENT_LIMIT, Mode
-from web.bodies import AlwaysJSON, json_bytes, parse_json
+from web.bodies import AlwaysJSON, json_bytes
 from web.callers import IsListener, ListenerRequest, listener_id_of
 from web.pages import PAGE_PARAMETERS, Pages, page_of
 
@@ -85,11 +85,7 @@ class Plays(APIView):
     def post(self, request: ListenerRequest) -> HttpResponse:
         """Report 1 to 500 plays, gzipped or not; durable before the answer. A bad play never costs a good one."""
         body = json_bytes(request._request, gzip_allowed=True)
-        try:
-            plays, faults = plays_in(body)
-        except (msgspec.DecodeError, RecursionError):
-            parse_json(body)  # says what is wrong with it
-            raise InvalidParameter("the body cannot be read") from None
+        plays, faults = plays_in(body)
         taken = take_plays(listener_id=listener_id_of(request), plays=plays, malformed=faults, now=timezone.now())
         return HttpResponse(msgspec.json.encode(taken), content_type="application/json")
 

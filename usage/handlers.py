@@ -10,11 +10,20 @@ from massivemusic.errors import OutOfRange, PlatformError, Unreadable
 from massivemusic.usage import PlayReport, log_plays
 from outbox.platform import platform
 from outbox.registry import Delivery, Record, handles
-from usage.actions import doubt_batch, halve_batch, plays_of, refuse_plays, settle_batch
+from usage.actions import (
+    doubt_batch,
+    drop_batch,
+    halve_batch,
+    hold_batch,
+    plays_of,
+    refuse_plays,
+    settle_batch,
+    wait_with_batch,
+)
 from usage.models import Play, PlayBatch, PlayState
 
 
-@handles("plays.log", doubt=doubt_batch)
+@handles("plays.log", doubt=doubt_batch, later=wait_with_batch, late=drop_batch, given_up=hold_batch)
 def log_batch(delivery: Delivery) -> Record | None:
     """Report one batch.
 
@@ -24,8 +33,7 @@ def log_batch(delivery: Delivery) -> Record | None:
     """
     batch = PlayBatch.objects.select_related("listener").get(pk=delivery.body["batch_id"])
     plays = plays_of(batch.pk)
-    settle_batch(batch.pk, PlayBatch.State.SENDING, PlayState.SENDING)
-    delivery.commit()
+    delivery.commit(partial(settle_batch, batch.pk, PlayBatch.State.SENDING, PlayState.SENDING))
     try:
         count = log_plays(
             platform(),
@@ -37,8 +45,6 @@ def log_batch(delivery: Delivery) -> Record | None:
     except PlatformError as no:
         if no.permanent:
             return refusal(batch, no)
-        if not no.in_doubt:
-            settle_batch(batch.pk, PlayBatch.State.WAITING, PlayState.WAITING, detail=str(no))
         raise
     if count != len(plays):
         raise Unreadable(f"sent {len(plays)} play(s), the platform counted {count}")

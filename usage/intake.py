@@ -38,7 +38,7 @@ TAKE: Final = """
     ), fresh AS (
         INSERT INTO usage_playkey AS k (listener_id, play_id, fingerprint)
         SELECT l.id, i.play_id, i.fingerprint
-          FROM usage_incoming i JOIN catalogue_track t ON t.id = i.track_id, teller l
+          FROM usage_incoming i JOIN catalogue_track t ON t.id = i.track_id AND t.release_id = i.release_id, teller l
          ORDER BY i.play_id
         ON CONFLICT DO NOTHING
         RETURNING k.play_id
@@ -52,11 +52,12 @@ TAKE: Final = """
     )
     SELECT i.index FROM usage_incoming i LEFT JOIN fresh f USING (play_id) WHERE f.play_id IS NULL
 """
-# What was not new: known already with the same content, known with another, or of an unknown track.
+# What was not new: the fingerprint under which it is known, if it is, and the release its track is on.
 LEFT: Final = """
-    SELECT i.index, k.fingerprint = i.fingerprint
+    SELECT i.index, k.fingerprint, t.release_id
       FROM usage_incoming i
       LEFT JOIN usage_playkey k ON k.listener_id = %(listener)s AND k.play_id = i.play_id
+      LEFT JOIN catalogue_track t ON t.id = i.track_id
      WHERE i.index = ANY (%(left)s)
 """
 
@@ -96,18 +97,34 @@ def take_plays(
                 duplicates += 1
             else:
                 faults.append(conflict(index, play))
-    left = store(listener_id, list(good.values())) if good else {}
+    left = store(listener_id, list(good.values())) if good else []
     if not good or len(left) == len(good):
         check_teller(listener_id)  # nothing was taken: perhaps because of who tells it
-    for (index, play), was_known in left.values():
-        if was_known is None:
-            faults.append(fault(index, play, "track_not_found", "there is no such track"))
-        elif was_known:
-            duplicates += 1
+    for not_taken in left:
+        if (no := not_taken.fault()) is not None:
+            faults.append(no)
         else:
-            faults.append(conflict(index, play))
+            duplicates += 1
     faults.sort(key=lambda fault: fault.index)
     return Intake(accepted=len(good) - len(left), duplicates=duplicates, rejected=tuple(faults))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotTaken:
+    """A play that was not new, and what the ledger and the mirror know of it."""
+
+    index: int
+    play: Reported
+    known_as: int | None
+    release_id: int | None
+
+    def fault(self) -> Fault | None:
+        """Why it was refused; None for one that has been taken before."""
+        if self.known_as is not None:
+            return None if self.known_as == self.play.fingerprint() else conflict(self.index, self.play)
+        if self.release_id is None:
+            return fault(self.index, self.play, "track_not_found", "there is no such track")
+        return fault(self.index, self.play, "invalid_parameter", "release_id: the track is not on this release")
 
 
 def check_teller(listener_id: UUID) -> None:
@@ -119,14 +136,8 @@ def check_teller(listener_id: UUID) -> None:
         raise NeverSubscribed("plays are taken from listeners who have, or had, a subscription")
 
 
-def store(
-    listener_id: UUID, plays: Sequence[tuple[int, Reported]]
-) -> dict[int, tuple[tuple[int, Reported], bool | None]]:
-    """Write what is new, in one transaction.
-
-    The plays that were not, by position, each with True when it is known with the same content,
-    False when with another, None when it is not known (its track is not, or its listener tells nothing).
-    """
+def store(listener_id: UUID, plays: Sequence[tuple[int, Reported]]) -> list[NotTaken]:
+    """Write what is new, in one transaction; the plays that were not."""
     connection.stage("usage_incoming", STAGE)  # type: ignore[attr-defined]
     with transaction.atomic(), connection.prepared() as cursor:  # type: ignore[attr-defined]
         with cursor.copy(COPY) as copy:
@@ -136,10 +147,13 @@ def store(
         cursor.execute(TAKE, {"listener": listener_id})
         left = [index for (index,) in cursor.fetchall()]
         if not left:
-            return {}
+            return []
         cursor.execute(LEFT, {"listener": listener_id, "left": left})
         by_index = dict(plays)
-        return {index: ((index, by_index[index]), same) for index, same in cursor.fetchall()}
+        return [
+            NotTaken(index=index, play=by_index[index], known_as=known_as, release_id=release_id)
+            for index, known_as, release_id in cursor.fetchall()
+        ]
 
 
 def row_of(index: int, play: Reported) -> tuple[Any, ...]:

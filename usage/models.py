@@ -46,6 +46,8 @@ class PlayBatch(models.Model):
         IN_DOUBT = "IN_DOUBT", "answer unknown"
         SPLIT = "SPLIT", "split in two to find the bad one"
         REJECTED = "REJECTED", "refused by the platform"
+        EXPIRED = "EXPIRED", "too old before it could be sent"
+        HELD = "HELD", "held for a person"
 
     listener = models.ForeignKey("accounts.Listener", on_delete=models.PROTECT, related_name="play_batches")
     country = models.CharField(max_length=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final
 
@@ -9,8 +10,11 @@ import msgspec
 
 from kernel.errors import InvalidParameter, MissingParameter
 from usage.rules import Fault, Reported
+from web.bodies import parse_json
 
 MOST: Final = 500
+# Half a character is msgspec's own error, a byte that is not UTF-8 is Python's.
+UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 MISSING: Final = re.compile(r"missing required field `(\w+)`")
 
 
@@ -36,12 +40,12 @@ def plays_in(body: bytes) -> tuple[list[tuple[int, Reported]], list[Fault]]:
     """The well-formed plays with their positions, and the faults of the others: 1 to 500 in all.
 
     Raises MissingParameter or InvalidParameter when the body as a whole is not a list of plays, and
-    msgspec.DecodeError when it is no JSON.
+    NotJSON when it is no JSON.
     """
     if b"\\u0000" not in body:  # the only way a text of ours could hold NUL, which PostgreSQL does not take
         try:
             plays = read_plays(body).plays
-        except msgspec.ValidationError:
+        except UNREADABLE:
             pass  # something is wrong somewhere: one by one, then
         else:
             check_length(plays)
@@ -51,12 +55,7 @@ def plays_in(body: bytes) -> tuple[list[tuple[int, Reported]], list[Fault]]:
 
 def one_by_one(body: bytes) -> tuple[list[tuple[int, Reported]], list[Fault]]:
     """As `plays_in`, for bodies in which some play is bad."""
-    try:
-        items = read_raw_plays(body).plays
-    except msgspec.ValidationError as error:
-        if MISSING.search(str(error)):
-            raise MissingParameter("plays: is missing") from None
-        raise InvalidParameter(f"the body must be an object with a list of plays: {error}") from None
+    items = items_in(body)
     check_length(items)
     plays: list[tuple[int, Reported]] = []
     faults: list[Fault] = []
@@ -66,9 +65,24 @@ def one_by_one(body: bytes) -> tuple[list[tuple[int, Reported]], list[Fault]]:
             if any("\x00" in (text or "") for text in (play.user_agent, play.source, play.source_id)):
                 raise ValueError("a text holds NUL")
             plays.append((index, play))
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        except UNREADABLE as error:
             faults.append(fault_from(index, item, error))
     return plays, faults
+
+
+def items_in(body: bytes) -> list[msgspec.Raw]:
+    """The plays, unread. Raises MissingParameter, InvalidParameter or NotJSON."""
+    try:
+        return read_raw_plays(body).plays
+    except msgspec.ValidationError as error:
+        if MISSING.search(str(error)):
+            raise MissingParameter("plays: is missing") from None
+        raise InvalidParameter(f"the body must be an object with a list of plays: {error}") from None
+    except UNREADABLE:  # or a text holds half a character, which msgspec minds even in what it does not read
+        document = parse_json(body, texts=False)
+    if not isinstance(document, dict) or not isinstance(document.get("plays"), list):
+        raise InvalidParameter("the body must be an object with a list of plays")
+    return [msgspec.Raw(json.dumps(item).encode()) for item in document["plays"]]
 
 
 def check_length(items: list[Any]) -> None:
@@ -82,7 +96,7 @@ def fault_from(index: int, item: msgspec.Raw, error: Exception) -> Fault:
     missing = MISSING.search(text)
     try:
         name = read_name(item).play_id
-    except (msgspec.MsgspecError, RecursionError):
+    except UNREADABLE:
         name = None
     return Fault(
         index=index,

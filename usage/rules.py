@@ -15,6 +15,8 @@ from uuid import UUID
 
 import msgspec
 
+from massivemusic.streaming import FORMATS
+
 REPORTABLE: Final = timedelta(days=61)
 FUTURE_TOLERANCE: Final = timedelta(seconds=60)  # a phone's clock may run ahead by so much
 SETTLED: Final = timedelta(seconds=5)  # plays are sent when they lie so far in the past: clocks differ
@@ -81,4 +83,6 @@ def fault_in(play: Reported, *, now: datetime) -> str | None:
         return "played_at lies more than 61 days ago"
     if play.seconds_played > DAY_SECONDS:
         return "seconds_played is more than a day"
+    if play.format_id not in FORMATS:
+        return "format_id: the platform has no such format"
     return None

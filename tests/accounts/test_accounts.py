@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +15,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings as django_settings
+from django.core import mail
+from django.db import connections
+from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import Listener, Residence, User
 from accounts.tokens import public_key
@@ -239,3 +245,49 @@ def test_a_checked_token_costs_no_query(
 ) -> None:
     with django_assert_num_queries(1):  # the account itself
         assert api(listener).get("me").status_code == 200
+
+
+# --- allauth's own doors, as we have set them up -----------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_double_tap_signs_up_once_and_nobody_gets_an_error_of_ours() -> None:
+    start = Barrier(4)
+
+    def tap(_: int) -> int:
+        try:
+            start.wait(5)
+            form = {"email": "twice@example.org", "password": "correct horse", "country": "GB"}
+            return Api(Client(), token=None).post(SIGNUP, form).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = sorted(threads.map(tap, range(4)))
+
+    assert answers == [200, 400, 400, 400]
+    assert Listener.objects.count() == 1
+
+
+@pytest.mark.parametrize("email", ["ada@example.org", "nobody@example.org"])
+def test_a_forgotten_password_is_asked_for_without_telling_who_is_known(
+    stranger: Api, email: str, settings: Settings
+) -> None:
+    signed_up(stranger)
+    answer = stranger.post("/_allauth/app/v1/auth/password/request", {"email": email})
+
+    assert answer.status_code == 200, answer.content
+    [message] = mail.outbox
+    assert message.to == [email]
+    assert (f"{settings.APP_URL}/reset-password/" in message.body) == (email == "ada@example.org")
+
+
+def test_sign_in_limits_go_by_the_address_behind_the_proxy(stranger: Api, settings: Settings) -> None:
+    settings.TRUSTED_PROXIES = 1
+    signed_up(stranger)
+    for number in range(70):  # more than one address may try in a minute
+        wrong = {"email": f"x{number}@example.org", "password": "wrong horse"}
+        assert stranger.post(LOGIN, wrong, X_Forwarded_For=f"198.51.100.{number}").status_code == 400
+
+    right = {"email": "ada@example.org", "password": "correct horse"}
+    assert stranger.post(LOGIN, right, X_Forwarded_For="203.0.113.7").status_code == 200

@@ -305,3 +305,10 @@ def test_nobody_takes_anothers_subscription(stranger: Api, listener: Listener, m
     assert Subscription.objects.get().listener == listener
     theirs.refresh_from_db()
     assert "ForeignSubscription" in theirs.last_error
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "application/xml", "text/html;q=0.9", "nonsense"])
+def test_an_odd_accept_costs_no_event(stranger: Api, accept: str) -> None:
+    body = updated()
+
+    assert stranger.post(PATH, body, **webhook_headers(body), Accept=accept).status_code == 202

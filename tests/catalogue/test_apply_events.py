@@ -224,7 +224,21 @@ def test_a_member_that_makes_no_sense_is_refused_by_name(member: Any, field: str
 def test_a_refused_member_costs_the_others_nothing() -> None:
     outcome = apply_members([release_event(1), release_event(2, title=7), release_event(3)], now=timezone.now())
 
-    assert outcome == {"applied": 2, "refused": [{"index": 1, "reason": "title: must be a text"}]}
+    assert outcome == {
+        "applied": 2,
+        "refused": [{"index": 1, "reason": "title: must be a text without NUL or half characters"}],
+    }
+    assert set(Release.objects.values_list("pk", flat=True)) == {1, 3}
+
+
+@pytest.mark.parametrize("cut", [b"\\u0000", b"\\ud83d", b"half\\udc00"])
+def test_a_text_that_cannot_be_stored_costs_its_member_alone(cut: bytes) -> None:
+    body = json.dumps([release_event(1), release_event(2, title="CUT"), release_event(3)]).encode().replace(b"CUT", cut)
+    event = store_event(body=body, members=json.loads(body))
+
+    assert apply_event(event_id=event.pk) == "PARTLY"
+    event.refresh_from_db()
+    assert [no["index"] for no in event.outcome["refused"]] == [1]
     assert set(Release.objects.values_list("pk", flat=True)) == {1, 3}
 
 

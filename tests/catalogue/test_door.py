@@ -99,8 +99,6 @@ def test_keeps_forgers_out(stranger: Api, key: rsa.RSAPrivateKey, name: str) -> 
         (b"{", 400, "invalid_json"),
         (b"[NaN]", 400, "invalid_json"),
         (b'[{"id": 1, "id": 2}]', 400, "invalid_json"),
-        (b'[{"title": "\\u0000"}]', 400, "invalid_json"),
-        (b'[{"title": "\\ud800"}]', 400, "invalid_json"),
         (b"[1e999]", 400, "invalid_json"),
         (b"[" * 65 + b"]" * 65, 400, "invalid_json"),
         (b"[" * 100_000, 400, "invalid_json"),

@@ -91,6 +91,8 @@ SECRETS = [
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     '{"password": "correct horse"}',
     "consumer_secret=topsecret&x=1",
+    "DETAIL:  Key (email)=(ada.lovelace@example.org) already exists.",
+    "no mail for ada.lovelace@example.org",
 ]
 
 
@@ -98,6 +100,6 @@ SECRETS = [
 def test_no_secret_reaches_a_log_line(text: str) -> None:
     line = redact(f"something happened: {text}")
 
-    for secret in ("abc%3D", "c2lnbmF0dXJl", "MfKQ9r8GKYq", "correct horse", "topsecret"):
+    for secret in ("abc%3D", "c2lnbmF0dXJl", "MfKQ9r8GKYq", "correct horse", "topsecret", "lovelace"):
         assert secret not in line
     assert line.startswith("something happened: ")

@@ -39,6 +39,8 @@ class Carrier:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.doubts: list[Any] = []
+        self.later: list[Any] = []
+        self.dropped: list[Any] = []
         self.behave: Callable[[Delivery], Record | None] = lambda delivery: None
 
     def __call__(self, delivery: Delivery) -> Record | None:
@@ -48,7 +50,7 @@ class Carrier:
     def raises(self, error: Exception, *, after_commit: bool = False) -> None:
         def behave(delivery: Delivery) -> None:
             if after_commit:
-                delivery.commit()
+                delivery.commit(lambda: None)
             raise error
 
         self.behave = behave
@@ -56,12 +58,13 @@ class Carrier:
 
 @pytest.fixture
 def carrier() -> Iterator[Carrier]:
-    """Handles `test.safe`, which may be repeated, and `test.once`, which may not."""
+    """Handles `test.safe`, which may be repeated, `test.once`, which may not, and `test.dated`, which is dropped."""
     carrier = Carrier()
     registry.handles("test.safe")(carrier)
-    registry.handles("test.once", doubt=carrier.doubts.append)(carrier)
+    registry.handles("test.once", doubt=carrier.doubts.append, later=carrier.later.append)(carrier)
+    registry.handles("test.dated", late=carrier.dropped.append, given_up=carrier.dropped.append)(carrier)
     yield carrier
-    for topic in ("test.safe", "test.once"):
+    for topic in ("test.safe", "test.once", "test.dated"):
         del registry._carriers[topic]
 
 
@@ -202,8 +205,50 @@ def test_a_bug_of_ours_is_tried_some_more_and_then_a_persons_matter(
 def test_nobody_handles_a_topic(carrier: Carrier) -> None:
     Message.objects.create(topic="test.unknown", key="a", lane="l")
 
-    with pytest.raises(LookupError):
-        deliver_message(message_id=Message.objects.get().pk)
+    deliver_message(message_id=Message.objects.get().pk)
+
+    message = Message.objects.get()
+    assert (message.state, message.last_error) == (State.DEAD, "nobody handles test.unknown")
+
+
+def test_a_late_message_is_dropped_by_its_owner_and_its_lane_goes_on(carrier: Carrier) -> None:
+    late, next_ = put("1", topic="test.dated", deadline=Now() - timedelta(seconds=1)), put("2")
+    sweep_outbox()
+
+    assert state_of(late) == State.DISCARDED
+    assert carrier.dropped == [{"key": "1"}]
+    assert carry(next_) == State.DONE
+
+
+def test_what_a_person_gives_up_is_told_to_its_owner(carrier: Carrier) -> None:
+    message = put("1", topic="test.dated", state=State.DEAD)
+
+    assert discard([message, message]) == 1
+    assert state_of(message) == State.DISCARDED
+    assert carrier.dropped == [{"key": "1"}]
+
+
+def test_a_late_message_that_a_person_retries_is_late_no_more(carrier: Carrier) -> None:
+    message = put(deadline=Now() - timedelta(seconds=1))
+    sweep_outbox()
+    assert state_of(message) == State.DEAD
+
+    assert retry([message]) == 1
+    sweep_outbox()
+    assert state_of(message) != State.DEAD
+    assert carry(message) in {State.DONE, None}
+    assert state_of(message) == State.DONE
+
+
+def test_one_message_that_cannot_be_settled_holds_up_no_other(carrier: Carrier) -> None:
+    past = {"state": State.SENDING, "committed_at": Now(), "lease_until": Now() - timedelta(seconds=1)}
+    orphan = Message.objects.create(topic="test.unknown", key="o", lane="o", **past)
+    message = put("1", topic="test.once", **past)
+    sweep_outbox()
+
+    assert state_of(message) == State.IN_DOUBT
+    assert state_of(orphan) == State.SENDING
+    assert Heartbeat.objects.filter(name="outbox.sweep").exists()
 
 
 # --- at most once ------------------------------------------------------------------------------------
@@ -229,6 +274,30 @@ def test_a_proof_that_nothing_happened_lets_it_be_sent_again(carrier: Carrier, e
     assert carry(message) == State.WAITING
     assert Message.objects.get().committed_at is None
     assert carrier.doubts == []
+
+
+def test_what_is_written_before_the_call_is_written_by_its_holder_alone(carrier: Carrier) -> None:
+    message = put(topic="test.once")
+
+    def stalled(delivery: Delivery) -> None:
+        Message.objects.update(lease_until=Now() - timedelta(seconds=1))
+        carrier.behave = lambda delivery: None
+        assert carry(message) == State.DONE  # somebody else, meanwhile
+        delivery.commit(lambda: Heartbeat.objects.create(name="late") and None)
+
+    carrier.behave = stalled
+    carry(message)
+
+    assert not Heartbeat.objects.exists()
+    assert state_of(message) == State.DONE
+
+
+def test_what_is_tried_again_is_told_to_its_owner(carrier: Carrier) -> None:
+    message = put(topic="test.once")
+    carrier.raises(Throttled("slow down"), after_commit=True)
+
+    assert carry(message) == State.WAITING
+    assert carrier.later == [{"key": "k"}]
 
 
 def test_a_bug_after_the_point_of_no_return_is_a_doubt(carrier: Carrier) -> None:

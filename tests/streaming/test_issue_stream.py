@@ -127,6 +127,13 @@ def test_says_why_a_known_track_cannot_be_played(phone: Api, shelve: Any, change
     assert not StreamHolder.objects.exists()
 
 
+def test_the_end_of_time_is_no_trouble(api: Any, listener: Listener, shelve: Any) -> None:
+    last = "9999-12-31T23:59:59.9999999"
+    [track] = shelve(tracks=[track_member(1, offers=[offer(start=last), offer(end=last)])])
+
+    expect_problem(api(listener).post("streams", wish(track)), 403, "no_subscription")
+
+
 def test_a_sale_is_no_right_to_stream(phone: Api, shelve: Any) -> None:
     (track,) = shelve(tracks=[track_member(9001, offers=[], downloadAvailability=[offer()])])
 

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django import Settings
@@ -18,13 +19,14 @@ from pytest_django import Settings
 from accounts.models import Listener
 from catalogue.models import Track
 from kernel.values import rfc3339
+from outbox.actions import discard
 from outbox.delivery import deliver_lane
 from outbox.models import Circuit, Message
 from outbox.platform import platform
 from outbox.sweep import sweep_outbox
 from tests.helpers import Api, play
 from tests.sandbox.platform import Platform
-from usage.actions import batch_waiting_plays
+from usage.actions import batch_all_waiting_plays, batch_waiting_plays
 from usage.models import Play, PlayBatch
 from usage.partitions import ensure_partitions
 
@@ -168,7 +170,9 @@ def test_one_call_is_one_listener_in_one_country(
 
 
 def test_a_play_that_has_just_ended_waits_a_moment(api: Any, known: Listener, shelf: Track) -> None:
-    response = api(known).post("plays", {"plays": [play(shelf.pk, played_at=rfc3339(timezone.now()))]})
+    response = api(known).post(
+        "plays", {"plays": [play(shelf.pk, release_id=shelf.release_id, played_at=rfc3339(timezone.now()))]}
+    )
     assert response.status_code == 200
 
     assert batch_waiting_plays(now=timezone.now()) == 0
@@ -377,3 +381,35 @@ def test_every_month_that_can_be_reported_has_its_partition(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_inherits WHERE inhparent = 'usage_play'::regclass")
         assert cursor.fetchone()[0] >= 19
+
+
+def test_what_waits_is_batched_until_nothing_does(api: Any, known: Listener, shelf: Track) -> None:
+    listened(api, known, shelf, 5)
+
+    assert batch_all_waiting_plays(at_once=2) == 5
+    assert not Play.objects.filter(batch=None).exists()
+
+
+def test_a_batch_that_was_given_up_is_held_for_a_person(api: Any, known: Listener, shelf: Track) -> None:
+    listened(api, known, shelf, 3)
+    batch_waiting_plays(now=timezone.now())
+    Message.objects.filter(topic="plays.log").update(state="DEAD")
+
+    assert discard(Message.objects.filter(topic="plays.log")) == 1
+    assert set(Play.objects.values_list("state", flat=True)) == {"HELD"}
+    assert PlayBatch.objects.get().state == "HELD"
+
+
+def test_a_batch_that_became_too_old_lets_its_younger_plays_go_on(api: Any, known: Listener, shelf: Track) -> None:
+    listened(api, known, shelf, 3)
+    batch_waiting_plays(now=timezone.now())
+    oldest = Play.objects.order_by("played_at").first()
+    assert oldest is not None
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE usage_play SET played_at = now() - interval '62 days' WHERE id = %s", [oldest.pk])
+    Message.objects.filter(topic="plays.log").update(deadline=Now())
+    sweep_outbox()
+
+    assert sorted(Play.objects.values_list("state", flat=True)) == ["EXPIRED", "WAITING", "WAITING"]
+    assert Message.objects.get(topic="plays.log").state == "DISCARDED"
+    assert batch_waiting_plays(now=timezone.now()) == 2

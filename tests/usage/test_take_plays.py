@@ -106,7 +106,9 @@ NOT_TAKEN: list[tuple[dict[str, Any], str, str]] = [
     ({"track_id": 999_999_999}, "track_not_found", "track"),
     ({"release_id": ...}, "missing_parameter", "release_id"),
     ({"release_id": 0}, "invalid_parameter", "release_id"),
+    ({"release_id": 999_999}, "invalid_parameter", "release_id"),
     ({"format_id": -1}, "invalid_parameter", "format_id"),
+    ({"format_id": 999}, "invalid_parameter", "format_id"),
     ({"played_at": "2026-11-01T10:00:00"}, "invalid_parameter", "played_at"),
     ({"played_at": "yesterday"}, "invalid_parameter", "played_at"),
     ({"played_at": "0001-01-01T00:00:00+14:00"}, "invalid_parameter", "played_at"),
@@ -135,6 +137,18 @@ def test_a_bad_play_costs_no_good_one(phone: Api, track: Track, change: Any, cod
     assert (no["index"], no["code"]) == (1, code)
     assert named in no["detail"]
     assert set(no) == {"index", "play_id", "code", "detail"}
+
+
+@pytest.mark.parametrize("cut", [b"caf\xe9", b"\xff", b"\\ud83d", b"\\udc00x", b"\\u0000"])
+@pytest.mark.parametrize("name", ["user_agent", "source", "play_id"])
+def test_a_text_that_was_cut_costs_no_good_play(phone: Api, track: Track, name: str, cut: bytes) -> None:
+    good, bad = (play(track.pk, played_at=ago(minutes=minute)) | {"source": "a"} for minute in (1, 2))
+    body = json.dumps({"plays": [good, bad | {name: "CUT"}]}).encode().replace(b"CUT", cut)
+
+    answer = verdict(phone.post("plays", body))
+
+    assert answer["accepted"] == 1
+    assert [no["index"] for no in answer["rejected"]] == [1]
 
 
 @pytest.mark.parametrize("bad", [None, 7, "play", [], [[]], {}])
