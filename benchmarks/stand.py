@@ -133,6 +133,7 @@ def tokens() -> list[str]:
             country="GB",
             activated_at=now - timedelta(days=1),
             starts_at=now - timedelta(days=1),
+            entitled_from=now - timedelta(days=1),
             expires_at=now + timedelta(days=20),
             entitled_until=now + timedelta(days=20),
             as_of=now,

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.http import Http404
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.permissions import AllowAny
@@ -74,7 +75,7 @@ class StandardDoor(APIView):
             secrets=settings.BILLING_STANDARD_SECRETS,
         )
         with transaction.atomic():
-            event = store_letter(standard.read(body=body, event_id=event_id))
+            event = store_letter(standard.read(body=body, event_id=event_id, now=timezone.now()))
         if event.state == BillingEvent.State.REFUSED:
             raise NotUnderstood(event.last_error)
         return Response({"event_id": event.event_id, "state": event.state}, status=status.HTTP_202_ACCEPTED)

@@ -205,6 +205,7 @@ CELERY_BEAT_SCHEDULE = {
     "outbox.sweep": {"task": "outbox.sweep", "schedule": 10.0},
     "billing.sweep": {"task": "billing.sweep", "schedule": 10.0},
     "catalogue.apply": {"task": "catalogue.apply", "schedule": 2.0},  # a takedown must not wait
+    "subscriptions.extend": {"task": "subscriptions.extend", "schedule": 600.0},
     "usage.batch": {"task": "usage.batch", "schedule": float(USAGE_EVERY_SECONDS)},
     "usage.partitions": {"task": "usage.partitions", "schedule": 3600.0},
 }

@@ -68,13 +68,14 @@ def issue_stream(*, listener_id: UUID, wish: StreamWish, now: datetime) -> Issue
     """
     format_ = FORMATS.get(wish.format_id)
     if format_ is None or not format_.streamable:
-        raise InvalidParameter(f"format_id {wish.format_id} cannot be streamed", parameter="format_id")
+        raise wrong("format_id", f"format {wish.format_id} cannot be streamed")
     stream_id = uuid4()
     grant = claim_stream(
         listener_id=listener_id,
         client_id=wish.client_id,
         stream_id=stream_id,
         track_id=wish.track_id,
+        release_id=wish.release_id,
         now=now,
         block_seconds=settings.STREAM_BLOCK_SECONDS,
     )
@@ -105,12 +106,20 @@ def refusal(*, listener_id: UUID, wish: StreamWish, now: datetime) -> Refusal:
         return AccountClosed("this account is closed")
     if who.track is None:
         return TrackNotFound("there is no such track")
+    if wish.release_id not in {None, who.release_id}:
+        return wrong("release_id", "the track is not on this release")
     if not who.subscribed:
         return NoSubscription("no subscription covers this moment")
     if not who.track.playable:
         return unavailable(who.track)
     block = blocked(listener_id=listener_id, client_id=wish.client_id)
     return elsewhere(block or Blocked(holder=wish.client_id, until=now, seconds=0))  # it ended just now: try again
+
+
+def wrong(field: str, detail: str) -> InvalidParameter:
+    """The refusal that points at one field."""
+    fault = {"pointer": f"/{field}", "code": InvalidParameter.code, "detail": detail}
+    return InvalidParameter(f"{field}: {detail}", errors=[fault])
 
 
 def unavailable(verdict: Verdict) -> TrackUnavailable:

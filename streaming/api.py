@@ -73,6 +73,11 @@ class Streams(APIView):
         class Meta:
             ref_name = "Stream"
 
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
     @extend_schema(operation_id="stream_issue", request=Input, responses={201: Output})
     def post(self, request: ListenerRequest) -> HttpResponse:
         """A signed URL that plays one track on one device.
@@ -121,7 +126,7 @@ def answer(wish: StreamWish, issued: IssuedStream) -> HttpResponse:
             "client_id": wish.client_id,
         }
     )
-    return HttpResponse(content, status=201, content_type="application/json", headers={"Cache-Control": "no-store"})
+    return HttpResponse(content, status=201, content_type="application/json")
 
 
 class CurrentStream(APIView):

@@ -16,8 +16,8 @@ from catalogue.rules import Use, Verdict, Window, judge
 QUESTION: Final = """
     SELECT l.country, l.explicit_filter,
            EXISTS (SELECT 1 FROM subscriptions_subscription s
-                    WHERE s.listener_id = l.id AND s.starts_at <= %(now)s AND s.entitled_until > %(now)s),
-           t.id, t.explicit, t.gone_at IS NOT NULL OR r.taken_down_at IS NOT NULL,
+                    WHERE s.listener_id = l.id AND s.entitled_from <= %(now)s AND s.entitled_until > %(now)s),
+           t.release_id, t.explicit, t.gone_at IS NOT NULL OR r.taken_down_at IS NOT NULL,
            (SELECT json_agg(json_build_array(l.country = ANY (g.territories),
                                              extract(epoch FROM o.starts_at), extract(epoch FROM o.ends_at)))
               FROM catalogue_offer o JOIN catalogue_region g ON g.id = o.region_id
@@ -37,6 +37,7 @@ class Standing:
 
     subscribed: bool
     track: Verdict | None
+    release_id: int | None
 
 
 def standing(*, listener_id: UUID, track_id: int, now: datetime, use: Use = Use.STREAM) -> Standing | None:
@@ -46,7 +47,7 @@ def standing(*, listener_id: UUID, track_id: int, now: datetime, use: Use = Use.
         row = cursor.fetchone()
     if row is None:
         return None
-    country, hides_explicit, subscribed, known, explicit, down, offers = row
+    country, hides_explicit, subscribed, release_id, explicit, down, offers = row
     verdict = judge(
         windows=windows_from(offers),
         use=use,
@@ -56,7 +57,7 @@ def standing(*, listener_id: UUID, track_id: int, now: datetime, use: Use = Use.
         explicit=bool(explicit),
         explicit_filter=hides_explicit,
     )
-    return Standing(subscribed=subscribed, track=verdict if known is not None else None)
+    return Standing(subscribed=subscribed, track=verdict if release_id is not None else None, release_id=release_id)
 
 
 def windows_from(offers: Any) -> list[Window]:

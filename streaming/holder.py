@@ -25,9 +25,10 @@ CLAIM: Final = """
         SELECT l.id, l.platform_id, l.country, t.id AS track_id, t.release_id, t.duration_seconds
           FROM accounts_listener l, catalogue_track t JOIN catalogue_release r ON r.id = t.release_id
          WHERE l.id = %(listener)s AND l.closed_at IS NULL AND t.id = %(track)s
+           AND t.release_id = coalesce(%(release)s, t.release_id)
            AND t.gone_at IS NULL AND r.taken_down_at IS NULL AND NOT (t.explicit AND l.explicit_filter)
            AND EXISTS (SELECT 1 FROM subscriptions_subscription s
-                        WHERE s.listener_id = l.id AND s.starts_at <= %(now)s AND s.entitled_until > %(now)s)
+                        WHERE s.listener_id = l.id AND s.entitled_from <= %(now)s AND s.entitled_until > %(now)s)
            AND EXISTS (SELECT 1 FROM catalogue_offer o JOIN catalogue_region g ON g.id = o.region_id
                         WHERE o.track_id = t.id AND o.use = 'STREAM' AND l.country = ANY (g.territories)
                           AND o.starts_at <= %(now)s AND (o.ends_at IS NULL OR o.ends_at > %(now)s))
@@ -85,13 +86,22 @@ class Blocked:
 
 
 def claim_stream(
-    *, listener_id: UUID, client_id: str, stream_id: UUID, track_id: int, now: datetime, block_seconds: int
+    *,
+    listener_id: UUID,
+    client_id: str,
+    stream_id: UUID,
+    track_id: int,
+    now: datetime,
+    block_seconds: int,
+    release_id: int | None = None,
 ) -> Grant | None:
     """Let `client_id` hold the listener's stream for this track; None when that may not be.
 
+    A `release_id`, where given, must be the track's.
     `now` decides about subscription and offers, PostgreSQL's own clock about devices.
     """
     wish = {"listener": listener_id, "client": client_id, "stream": stream_id, "track": track_id}
+    wish["release"] = release_id
     with connection.prepared() as cursor:  # type: ignore[attr-defined]
         cursor.execute(CLAIM, wish | {"now": now, "block": block_seconds})
         row = cursor.fetchone()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import F
 
 from accounts.actions import note_first_activation
 from accounts.models import Listener
@@ -13,7 +14,7 @@ from billing.models import BillingEvent
 from outbox.actions import Draft, send
 from subscriptions.folding import Fact, Folded, fold
 from subscriptions.models import Plan, PlatformWindow, Subscription
-from subscriptions.rules import START_WITHIN, Terms, first_window
+from subscriptions.rules import LATE_MARGIN, START_WITHIN, Terms, window_at
 
 
 class UnknownAccount(LookupError):
@@ -29,12 +30,14 @@ class ForeignSubscription(LookupError):
 
 
 @transaction.atomic
-def fold_billing_events(*, external_id: str, account_id: str, now: datetime) -> Subscription:
+def fold_billing_events(*, external_id: str, account_id: str, now: datetime) -> Subscription | None:
     """Derive the subscription from every stored event about it, and queue what the platform must be told.
 
-    `account_id` is whom the event at hand names. Safe to repeat, in any order. Raises UnknownAccount,
-    UnknownPlan or ForeignSubscription.
+    `account_id` is whom the event at hand names. Safe to repeat, in any order. None for an account that
+    has been closed: billing goes on about it for a while. Raises UnknownAccount, UnknownPlan or
+    ForeignSubscription.
     """
+    lock(external_id)  # before reading: whoever folds next must see what we saw, and more
     facts = [
         Fact(event_id=event.event_id, occurred_at=event.occurred_at, data=event.data)
         for event in BillingEvent.objects.about(external_id).filter(type="subscription.updated").defer("body")
@@ -44,6 +47,8 @@ def fold_billing_events(*, external_id: str, account_id: str, now: datetime) -> 
     if folded.account_id != account_id:
         raise ForeignSubscription("this subscription belongs to another account")
     listener = listener_of(folded.account_id)
+    if listener.closed_at is not None:
+        return None
     if not Plan.objects.filter(pk=folded.plan_code).exists():
         raise UnknownPlan(f"no plan has the code {folded.plan_code}")
     subscription = write_subscription(external_id, listener, folded)
@@ -52,10 +57,16 @@ def fold_billing_events(*, external_id: str, account_id: str, now: datetime) -> 
     return subscription
 
 
+def lock(external_id: str) -> None:
+    """One fold of a subscription at a time, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"subscription:{external_id}"])
+
+
 def listener_of(account_id: str) -> Listener:
     """The account's listener, locked, so that its events are folded one at a time. Raises UnknownAccount."""
     try:
-        return Listener.objects.select_for_update().get(pk=UUID(account_id), closed_at=None)
+        return Listener.objects.select_for_update().get(pk=UUID(account_id))
     except (Listener.DoesNotExist, ValueError):
         raise UnknownAccount("no listener has this account_id") from None
 
@@ -76,6 +87,7 @@ def write_subscription(external_id: str, listener: Listener, folded: Folded) -> 
             "starts_at": folded.starts_at,
             "trial_ends_at": folded.trial_ends_at,
             "expires_at": folded.expires_at,
+            "entitled_from": folded.entitled_from,
             "entitled_until": folded.entitled_until,
             "cancel_at_period_end": folded.cancel_at_period_end,
             "as_of": folded.as_of,
@@ -85,36 +97,60 @@ def write_subscription(external_id: str, listener: Listener, folded: Folded) -> 
 
 
 def tell_platform(subscription: Subscription, *, now: datetime) -> PlatformWindow | None:
-    """Queue the current window for the platform; None when there is nothing to tell (now).
+    """Queue the stretch that runs now for the platform, or the next one when that is about to begin.
 
-    What has ended is not told: the platform knows no cancelling, its windows simply run out.
+    None when there is nothing to tell (yet): what has ended is not told, because the platform knows
+    no cancelling, and its windows simply run out; what begins later is told a day before
+    (`extend_windows`). Whatever differs from what was queued last is told anew.
     """
-    if subscription.entitled_until <= now or subscription.starts_at > now + START_WITHIN:
+    if subscription.entitled_until <= now:
         return None
-    terms = first_window(terms_of(subscription))
-    window, _ = PlatformWindow.objects.get_or_create(
-        subscription=subscription,
-        plan=subscription.plan,
-        starts_at=terms.starts_at,
-        expires_at=terms.expires_at,
-        recurring_fee=subscription.recurring_fee,
-        defaults={
-            "currency": subscription.currency,
-            "country": subscription.country,
-            "postcode": subscription.postcode,
-            "activated_at": terms.activated_at,
-            "trial_ends_at": terms.trial_ends_at,
-        },
-    )
-    send(
-        Draft(
-            topic="subscription.tell",
-            key=str(window.pk),
-            lane=subscription.listener.platform_id,
-            deadline=window.expires_at,
-        )
-    )
+    if subscription.starts_at > now + START_WITHIN:
+        note_told(subscription, until=subscription.starts_at)
+        return None
+    return queue_window(subscription, at=max(now, subscription.starts_at))
+
+
+def queue_window(subscription: Subscription, *, at: datetime) -> PlatformWindow | None:
+    """Store the window that holds `at` and its message, unless it says nothing that the one before did not."""
+    terms = window_at(terms_of(subscription), at)
+    facts = {name: getattr(subscription, name) for name in ("plan", "recurring_fee", "currency", "country", "postcode")}
+    dates = {name: getattr(terms, name) for name in ("activated_at", "starts_at", "trial_ends_at", "expires_at")}
+    window = PlatformWindow(subscription=subscription, **facts, **dates)
+    newest = subscription.windows.order_by("-created_at").first()
+    if newest is not None and all(getattr(newest, name) == getattr(window, name) for name in PlatformWindow.TOLD):
+        return None
+    window.save()
+    note_told(subscription, until=window.expires_at)
+    lane = subscription.listener.platform_id
+    body = {"window_id": str(window.pk)}
+    send(Draft(topic="subscription.tell", key=str(window.pk), lane=lane, body=body, deadline=window.expires_at))
     return window
+
+
+def note_told(subscription: Subscription, *, until: datetime) -> None:
+    Subscription.objects.filter(pk=subscription.pk).update(told_until=until)
+
+
+def extend_windows(*, now: datetime, limit: int = 500) -> int:
+    """Queue the next stretch of every subscription that outlasts what the platform has been told; how many.
+
+    A stretch is told up to a day before it begins.
+    """
+    ending = Subscription.objects.filter(
+        told_until__lt=F("entitled_until"), told_until__lte=now + START_WITHIN - LATE_MARGIN, entitled_until__gt=now
+    )
+    found = list(ending.order_by("told_until").values_list("pk", flat=True)[:limit])
+    return sum(extend_window(pk, now=now) for pk in found)
+
+
+@transaction.atomic
+def extend_window(pk: UUID, *, now: datetime) -> bool:
+    """Queue what follows on the last window told; False when somebody else just did."""
+    subscription = Subscription.objects.select_for_update(of=["self"]).select_related("listener", "plan").get(pk=pk)
+    if subscription.told_until is None or subscription.told_until >= subscription.entitled_until:
+        return False
+    return queue_window(subscription, at=max(now, subscription.told_until)) is not None
 
 
 def terms_of(dated: Subscription | PlatformWindow) -> Terms:

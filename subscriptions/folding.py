@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from django.utils.dateparse import parse_datetime
+
+AT_MOST_APART: Final = timedelta(days=1)  # a renewal that begins so soon after the period before continues it
 
 
 class Status(StrEnum):
@@ -38,7 +40,7 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True)
 class Folded:
-    """What is true of one subscription. Entitled in `[starts_at, entitled_until)`, UTC."""
+    """What is true of one subscription. Entitled in `[entitled_from, entitled_until)`, UTC."""
 
     account_id: str
     plan_code: str
@@ -51,6 +53,7 @@ class Folded:
     starts_at: datetime
     trial_ends_at: datetime | None
     expires_at: datetime
+    entitled_from: datetime
     entitled_until: datetime
     cancel_at_period_end: bool
     as_of: datetime
@@ -63,12 +66,10 @@ def fold(facts: Sequence[Fact]) -> Folded:
     """
     in_order = sorted(facts, key=lambda fact: (fact.occurred_at, fact.event_id))
     owner = in_order[0].data["account_id"]
-    latest = [fact for fact in in_order if fact.data["account_id"] == owner][-1]
-    data = latest.data
-    starts_at, expires_at = time(data["current_period_start"]), time(data["expires_at"])
-    trial_ends_at = time(data["trial_ends_at"]) if data.get("trial_ends_at") else None
-    status, runs_on = read_status(data, as_of=latest.occurred_at, trial_ends_at=trial_ends_at)
-    entitled_until = expires_at if runs_on else min(expires_at, latest.occurred_at)
+    own = [fact for fact in in_order if fact.data["account_id"] == owner]
+    latest, data = own[-1], own[-1].data
+    status, _ = read_status(data, as_of=latest.occurred_at)
+    entitled_from, entitled_until = right_after(own)
     return Folded(
         account_id=owner,
         plan_code=data["plan_code"],
@@ -78,22 +79,43 @@ def fold(facts: Sequence[Fact]) -> Folded:
         country=data["country"],
         postcode=data.get("postcode") or "",
         activated_at=time(data["activated_at"]),
-        starts_at=starts_at,
-        trial_ends_at=trial_ends_at,
-        expires_at=expires_at,
-        entitled_until=max(entitled_until, starts_at),
+        starts_at=time(data["current_period_start"]),
+        trial_ends_at=time(data["trial_ends_at"]) if data.get("trial_ends_at") else None,
+        expires_at=time(data["expires_at"]),
+        entitled_from=entitled_from,
+        entitled_until=entitled_until,
         cancel_at_period_end=bool(data.get("cancel_at_period_end")),
         as_of=latest.occurred_at,
     )
 
 
-def read_status(data: dict[str, Any], *, as_of: datetime, trial_ends_at: datetime | None) -> tuple[Status, bool]:
+def right_after(facts: Sequence[Fact]) -> tuple[datetime, datetime]:
+    """The stretch in which one may stream, after all facts in their order.
+
+    Billing tells of a renewal before it begins. Until then what was paid before still holds: the
+    stretch is drawn out, where the new period follows within a day, instead of beginning anew.
+    """
+    began = ends = None
+    for fact in facts:
+        start, expiry = time(fact.data["current_period_start"]), time(fact.data["expires_at"])
+        ahead = start > fact.occurred_at
+        if began is None or ends is None or not ahead or ends + AT_MOST_APART < start:
+            began = start
+        _, runs_on = read_status(fact.data, as_of=fact.occurred_at)
+        ends = max(expiry if runs_on else min(expiry, fact.occurred_at), began)
+    assert began is not None  # noqa: S101  there is at least one fact
+    assert ends is not None  # noqa: S101
+    return began, ends
+
+
+def read_status(data: dict[str, Any], *, as_of: datetime) -> tuple[Status, bool]:
     """Our state for billing's word, and whether the right runs on to the period's end.
 
     What is paid runs on: past due and paused end with their period, `cancelled` too when it says
     "at period end". A cancellation without that, an expiry and a refund end it at the event.
     """
     ending = bool(data.get("cancel_at_period_end"))
+    trial_ends_at = time(data["trial_ends_at"]) if data.get("trial_ends_at") else None
     match data["status"]:
         case "active" if ending:
             return Status.CANCELLING, True

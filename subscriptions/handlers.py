@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -24,7 +26,13 @@ def subscription_updated(event: Happened) -> None:
     fold_billing_events(external_id=event.subject, account_id=event.data["account_id"], now=timezone.now())
 
 
-@handles("subscription.tell")
+def never_told(body: Mapping[str, Any]) -> None:
+    """The window's time went by, or a person gave it up, before the platform could be told."""
+    window = PlatformWindow.objects.filter(pk=body["window_id"], state=PlatformWindow.State.PENDING)
+    window.update(state=PlatformWindow.State.REFUSED, detail="it could not be told in time")
+
+
+@handles("subscription.tell", late=never_told, given_up=never_told)
 def tell_subscription(delivery: Delivery) -> Record:
     """Tell the platform one window (Streaming guide §2.2).
 
@@ -49,8 +57,16 @@ def tell_subscription(delivery: Delivery) -> Record:
 
 
 def already_told(window: PlatformWindow, terms: Terms) -> bool:
-    """Whether an earlier try of ours got through although its answer was lost."""
-    known = read_subscription(platform(), user_id=window.subscription.listener.platform_id, country=window.country)
+    """Whether an earlier try of ours got through although its answer was lost.
+
+    The platform tells no more than plan level and expiry. Where an earlier window of the listener
+    has the same expiry, that says nothing about this one.
+    """
+    listener = window.subscription.listener
+    earlier = PlatformWindow.objects.filter(subscription__listener=listener).exclude(pk=window.pk)
+    if earlier.filter(expires_at=window.expires_at).exists():
+        return False
+    known = read_subscription(platform(), user_id=listener.platform_id, country=window.country)
     return known is not None and known.expires_at == terms.expires_at
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 
 from django.db import models
-from django.db.models import CheckConstraint, F, Q, UniqueConstraint
+from django.db.models import CheckConstraint, F, Q
 from django.db.models.functions import Now
 
 from subscriptions.folding import Status
@@ -28,7 +28,7 @@ class Plan(models.Model):
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def covering(self, instant: datetime) -> Self:
         """Subscriptions whose right to stream holds at `instant` (UTC): start included, end not."""
-        return self.filter(starts_at__lte=instant, entitled_until__gt=instant)
+        return self.filter(entitled_from__lte=instant, entitled_until__gt=instant)
 
 
 class Subscription(models.Model):
@@ -51,7 +51,9 @@ class Subscription(models.Model):
     starts_at = models.DateTimeField()
     trial_ends_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField()
+    entitled_from = models.DateTimeField(help_text="when the right to stream began, with an earlier period or this one")
     entitled_until = models.DateTimeField(help_text="when the right to stream ends, whatever was paid for")
+    told_until = models.DateTimeField(null=True, help_text="up to when the platform has been told, or is about to be")
     cancel_at_period_end = models.BooleanField(default=False)
     as_of = models.DateTimeField(help_text="the time of the event this state comes from")
 
@@ -63,7 +65,12 @@ class Subscription(models.Model):
             CheckConstraint(condition=Q(expires_at__gt=F("starts_at")), name="subscription_has_length"),
             CheckConstraint(condition=Q(entitled_until__lte=F("expires_at")), name="subscription_right_within_period"),
         ]
-        indexes = [models.Index(fields=["listener", "-entitled_until"], name="subscription_of_listener")]
+        indexes = [
+            models.Index(fields=["listener", "-entitled_until"], name="subscription_of_listener"),
+            models.Index(
+                fields=["told_until"], condition=Q(told_until__lt=F("entitled_until")), name="subscription_to_be_told"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.external_id} {self.plan_id} {self.status}"
@@ -72,8 +79,14 @@ class Subscription(models.Model):
 class PlatformWindow(models.Model):
     """One stretch of a subscription that the platform has been, or is to be, told.
 
-    `starts_at` is the true start; the one sent may be later (`rules.on_the_wire`).
+    `starts_at` is the true start; the one sent may be later (`rules.on_the_wire`). The newest one is
+    what the platform ought to believe.
     """
+
+    TOLD: ClassVar = (
+        "plan_id", "recurring_fee", "currency", "country", "postcode", "activated_at", "starts_at", "trial_ends_at",
+        "expires_at",
+    )  # fmt: skip
 
     class State(models.TextChoices):
         PENDING = "PENDING", "to be told"
@@ -98,12 +111,9 @@ class PlatformWindow(models.Model):
 
     class Meta:
         constraints = [
-            UniqueConstraint(
-                fields=["subscription", "plan", "starts_at", "expires_at", "recurring_fee"],
-                name="platformwindow_told_once",
-            ),
             CheckConstraint(condition=Q(expires_at__gt=F("starts_at")), name="platformwindow_has_length"),
         ]
+        indexes = [models.Index(fields=["subscription", "-created_at"], name="platformwindow_newest")]
 
     def __str__(self) -> str:
         return f"{self.plan_id} from {self.starts_at:%Y-%m-%d} {self.state}"

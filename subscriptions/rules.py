@@ -62,7 +62,7 @@ def broken_start(terms: Terms, *, now: datetime) -> Iterator[Broken]:
             rule="start_over_a_day_from_now",
             field="current_period_start",
             detail="the period must start within one day of now",
-            nearest=min(max(terms.starts_at, now - START_WITHIN), now + START_WITHIN),
+            nearest=min(max(terms.starts_at, now - START_WITHIN + LATE_MARGIN), now + START_WITHIN - LATE_MARGIN),
         )
     if terms.starts_at < terms.activated_at:
         yield Broken(
@@ -135,10 +135,25 @@ def broken_expiry(terms: Terms) -> Iterator[Broken]:
 
 def first_window(terms: Terms) -> Terms:
     """The first stretch of a period that the platform takes in one piece: at most a month, or a whole long trial."""
-    month_end = add_months(terms.starts_at, 1)
-    if terms.trial and terms.trial_ends_at is not None and terms.trial_ends_at > month_end:
-        return replace(terms, expires_at=terms.trial_ends_at)
-    return replace(terms, expires_at=min(terms.expires_at, month_end))
+    return window_at(terms, terms.starts_at)
+
+
+def window_at(terms: Terms, at: datetime) -> Terms:
+    """The stretch of a period that holds `at`, as the platform takes it in one piece.
+
+    Months are counted from the period's start, never chained: from 31 January they end on 28 February
+    and on 31 March. A trial of more than a month is one piece, and the months after it count from its end.
+    """
+    anchor = terms.starts_at
+    if terms.trial and terms.trial_ends_at is not None and terms.trial_ends_at > add_months(anchor, 1):
+        if at < terms.trial_ends_at:
+            return replace(terms, expires_at=terms.trial_ends_at)
+        anchor = terms.trial_ends_at
+    month = max((at.year - anchor.year) * 12 + at.month - anchor.month, 0)
+    while month > 0 and add_months(anchor, month) > at:
+        month -= 1
+    begin, end = add_months(anchor, month), add_months(anchor, month + 1)
+    return replace(terms, starts_at=begin, expires_at=min(terms.expires_at, end))
 
 
 def on_the_wire(terms: Terms, *, now: datetime) -> Terms:
@@ -153,6 +168,8 @@ def on_the_wire(terms: Terms, *, now: datetime) -> Terms:
     if terms.starts_at <= now:
         starts_at = min(starts_at, latest)
     trial_ends_at = terms.trial_ends_at and min(terms.trial_ends_at.replace(microsecond=0), starts_at + TRIAL_WITHIN)
+    if terms.trial and trial_ends_at is not None:
+        trial_ends_at = max(trial_ends_at, starts_at + SECOND)  # a trial that is over by now; its plan still wants one
     sent = replace(
         terms,
         activated_at=min(terms.activated_at.replace(microsecond=0), latest, starts_at),

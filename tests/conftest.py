@@ -114,7 +114,8 @@ def subscribe() -> Callable[..., Subscription]:
             "entitled_until": now + timedelta(days=20),
             "as_of": now,
         }
-        return Subscription.objects.create(**facts | changes)
+        facts |= changes
+        return Subscription.objects.create(**{"entitled_from": facts["starts_at"]} | facts)
 
     return make
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.utils.dateparse import parse_datetime
@@ -22,6 +22,7 @@ from web.bodies import NotJSON, parse_json
 from web.exceptions import flatten
 
 PROVIDER: Final = "standard"
+AHEAD: Final = timedelta(hours=1)  # how far a billing system's clock may run ahead of ours
 
 EVENT_ID = re.compile(r"\A[!-~]{1,255}\Z")
 TIMESTAMP = re.compile(r"\A[0-9]{1,12}\Z")
@@ -53,10 +54,15 @@ def prove(*, body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) ->
     raise Forged("the webhook signature does not hold")
 
 
-def read(*, body: bytes, event_id: str) -> Letter:
-    """The proven bytes as a letter. What cannot be understood becomes one too, in the state REFUSED."""
+def read(*, body: bytes, event_id: str, now: datetime) -> Letter:
+    """The proven bytes as a letter. What cannot be understood becomes one too, in the state REFUSED.
+
+    So does an event from the future: it would outrank everything that really happens until then.
+    """
     try:
         type_, occurred_at, data = envelope(parse_json(body))
+        if occurred_at > now + AHEAD:
+            raise ValueError("timestamp lies in the future")
     except (NotJSON, ValueError) as error:
         return refused(body, event_id, str(error))
     common: dict[str, Any] = {
@@ -98,7 +104,7 @@ def instant(text: object) -> datetime:
                 return moment
     except (ValueError, OverflowError):
         pass
-    raise ValueError("timestamp must be an RFC 3339 time with its offset")
+    raise ValueError("timestamp must be an RFC 3339 time with its offset, of the years 2000 to 2100")
 
 
 def understood(reader: Reader, data: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

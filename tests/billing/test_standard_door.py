@@ -208,6 +208,7 @@ NONSENSE: list[tuple[bytes, str]] = [
     (updated(expires_at="2026-12-01T12:00:60Z"), "expires_at"),
     (updated(activated_at="2026-11-02T12:00:00Z"), "current_period_start"),
     (updated(trial_ends_at="soon"), "trial_ends_at"),
+    (updated(timestamp="2099-01-01T00:00:00Z"), "future"),
     (
         b'{"type": "subscription.updated", "timestamp": "2026-11-01T12:00:00Z", "data": {"recurring_fee": 1e400}}',
         "JSON",

@@ -76,6 +76,17 @@ def test_takes_one_round_trip(phone: Api, track: Track, django_assert_num_querie
         expect_problem(phone.post("streams", wish(track)), 409, "playing_elsewhere")
 
 
+def test_the_release_must_be_the_tracks(phone: Api, track: Track) -> None:
+    expect_stream(phone.post("streams", wish(track, release_id=track.release_id)))
+
+    problem = expect_problem(phone.post("streams", wish(track, release_id=7)), 400, "invalid_parameter")
+    assert problem["errors"][0]["pointer"] == "/release_id"
+
+
+def test_a_refusal_is_not_to_be_kept_either(api: Any, listener: Listener, track: Track) -> None:
+    assert api(listener).post("streams", wish(track)).headers["Cache-Control"] == "no-store"
+
+
 def test_needs_a_subscription(listener: Listener, api: Callable[[Listener], Api], track: Track) -> None:
     assert expect_problem(api(listener).post("streams", wish(track)), 403, "no_subscription")["platform_code"] == 2002
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, connections, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from accounts.actions import close_account
 from accounts.models import Listener
 from billing.actions import Letter, process_event, store_letter
 from billing.models import BillingEvent
-from kernel.values import rfc3339
+from kernel.values import add_months, rfc3339
 from outbox.delivery import deliver_lane
 from outbox.models import Circuit, Message
+from outbox.sweep import sweep_outbox
+from subscriptions.actions import extend_windows, fold_billing_events, lock
 from subscriptions.folding import Fact, fold
 from subscriptions.models import PlatformWindow, Subscription
 from tests.helpers import Api, expect_problem
@@ -199,6 +205,161 @@ def test_a_listener_is_created_once_whatever_becomes_of_the_answer(
     assert drain() == ["WAITING", "DONE"]
 
     assert [user["userId"] for user in sandbox.journal("users")] == [listener.platform_id]
+
+
+def test_an_early_renewal_takes_nothing_away(listener: Listener, sandbox: Platform) -> None:
+    """Billing tells of the next month two hours before it begins."""
+    now = timezone.now().replace(microsecond=0)
+    ends = now + timedelta(hours=2)
+    said(listener, ago=timedelta(days=27), current_period_start=now - timedelta(days=28), expires_at=ends,
+         activated_at=now - timedelta(days=60))  # fmt: skip
+    said(listener, number=2, current_period_start=ends, expires_at=ends + timedelta(days=28),
+         activated_at=now - timedelta(days=60))  # fmt: skip
+
+    for moment in (now, ends - timedelta(seconds=1), ends, ends + timedelta(days=27)):
+        assert Subscription.objects.covering(moment).exists()
+    assert not Subscription.objects.covering(ends + timedelta(days=28)).exists()
+    assert PlatformWindow.objects.count() == 2
+
+
+def test_a_cancellation_before_the_start_leaves_no_right(listener: Listener) -> None:
+    start = timezone.now() + timedelta(hours=5)
+    said(listener, status="cancelled", current_period_start=start, activated_at=timezone.now() - timedelta(days=1))
+
+    assert not Subscription.objects.covering(timezone.now()).exists()
+    assert not Subscription.objects.covering(start).exists()
+
+
+@pytest.mark.parametrize("behaviour", ["error_500", "rate_limited", "lost_answer", None])
+def test_a_change_of_plan_is_told_whatever_becomes_of_the_first_try(
+    listener: Listener, sandbox: Platform, behaviour: str | None
+) -> None:
+    until = timezone.now().replace(microsecond=0) + timedelta(days=20)
+    said(listener, expires_at=until)
+    drain()
+    if behaviour:
+        sandbox.order(behaviour, PATH)
+    said(listener, number=2, plan_code="standard-unlimited-streaming", recurring_fee=499, expires_at=until)
+    drain()
+
+    told = sandbox.journal("subscriptions")[-1]
+    assert (told["planCode"], told["recurringFee"]) == ("standard-unlimited-streaming", "499")
+    assert {window.state for window in PlatformWindow.objects.all()} == {"SYNCED"}
+
+
+def test_every_change_is_told_and_so_is_its_reversal(listener: Listener, sandbox: Platform) -> None:
+    now = timezone.now().replace(microsecond=0)
+    dates = {"current_period_start": now - timedelta(hours=1), "expires_at": now + timedelta(days=20),
+             "activated_at": now - timedelta(days=2)}  # fmt: skip
+    changes: list[dict[str, Any]] = [
+        {}, {"plan_code": "standard-unlimited-streaming"}, {},
+        {"country": "DE", "currency": "EUR"}, {"postcode": "10115"},
+    ]  # fmt: skip
+    for number, change in enumerate(changes, 1):
+        said(listener, number=number, ago=timedelta(seconds=len(changes) - number), **dates | change)
+    drain()
+    drain()
+
+    told = [(one["planCode"][:8], one["country"], one["postcode"]) for one in sandbox.journal("subscriptions")]
+    assert told == [
+        ("premium-", "GB", "N1 9GU"), ("standard", "GB", "N1 9GU"), ("premium-", "GB", "N1 9GU"),
+        ("premium-", "DE", "N1 9GU"), ("premium-", "GB", "10115"),
+    ]  # fmt: skip
+
+
+def test_what_outlasts_a_month_is_told_month_by_month(listener: Listener, sandbox: Platform) -> None:
+    start = timezone.now().replace(microsecond=0) - timedelta(days=1)
+    end = start + timedelta(days=365)
+    said(listener, activated_at=start, current_period_start=start, expires_at=end)
+    for day in range(0, 366, 1):
+        extend_windows(now=start + timedelta(days=day, hours=12))
+        extend_windows(now=start + timedelta(days=day, hours=12))  # twice is once
+
+    windows = list(PlatformWindow.objects.order_by("starts_at"))
+    assert [window.starts_at for window in windows] == [add_months(start, month) for month in range(len(windows))]
+    assert all(before.expires_at == after.starts_at for before, after in itertools.pairwise(windows))
+    assert windows[-1].expires_at == end
+
+
+def test_a_start_days_ahead_is_told_the_day_before(listener: Listener, sandbox: Platform) -> None:
+    now = timezone.now().replace(microsecond=0)
+    start = now + timedelta(days=3)
+    said(
+        listener,
+        activated_at=now - timedelta(days=1),
+        current_period_start=start,
+        expires_at=start + timedelta(days=28),
+    )
+
+    assert extend_windows(now=now + timedelta(days=1)) == 0
+    assert extend_windows(now=now + timedelta(days=2, hours=1)) == 1
+    assert PlatformWindow.objects.get().starts_at == start
+
+
+def test_a_trial_heard_of_when_it_is_over_is_still_told(listener: Listener, sandbox: Platform) -> None:
+    start = timezone.now().replace(microsecond=0) - timedelta(days=10)
+    over, end = start + timedelta(days=7), start + timedelta(days=28)
+    said(listener, plan_code="trial-unlimited-streaming", recurring_fee=0, activated_at=start,
+         current_period_start=start, trial_ends_at=over, expires_at=end)  # fmt: skip
+    drain()
+
+    assert PlatformWindow.objects.get().state == "SYNCED"
+
+
+def test_a_window_that_could_not_be_told_in_time_holds_up_nobody(listener: Listener, sandbox: Platform) -> None:
+    said(listener)
+    Message.objects.filter(topic="subscription.tell").update(deadline=Now())
+    sweep_outbox()
+
+    assert PlatformWindow.objects.get().state == "REFUSED"
+    assert Message.objects.get(topic="subscription.tell").state == "DISCARDED"
+
+
+def test_what_billing_says_of_a_closed_account_is_heard_and_changes_nothing(listener: Listener) -> None:
+    close_account(listener=listener, now=timezone.now())
+
+    assert said(listener, status="cancelled").state == "HANDLED"
+    assert not Subscription.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_folding_at_once_leave_the_newest_state(listener: Listener) -> None:
+    """The first has the lock; the second must read what was stored while it waited."""
+    said(listener, ago=timedelta(hours=1))
+    started = threading.Event()
+
+    def second() -> None:
+        try:
+            started.set()
+            fold_billing_events(external_id="sub_1", account_id=str(listener.pk), now=timezone.now())
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        lock("sub_1")
+        thread = threading.Thread(target=second)
+        thread.start()
+        started.wait(5)
+        eventually_waiting()
+        BillingEvent.objects.create(
+            provider="standard", event_id="evt_2", type="subscription.updated", subject="sub_1", body=b"",
+            occurred_at=timezone.now(), data=BillingEvent.objects.get().data | {"status": "refunded"},
+        )  # fmt: skip
+    thread.join(10)
+
+    assert Subscription.objects.get().status == "REFUNDED"
+
+
+def eventually_waiting() -> None:
+    """Until somebody waits for an advisory lock."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            if cursor.fetchone():
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for the lock")
 
 
 # --- folding -----------------------------------------------------------------------------------------------
