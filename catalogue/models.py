@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Self
+from datetime import UTC, datetime
+from typing import Final, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import CheckConstraint, Exists, F, OuterRef, Q
-from django.db.models.functions import Now
+from django.db.models import CheckConstraint, Exists, F, OuterRef, Q, Value
+from django.db.models.functions import Coalesce, Now
 
 from catalogue.rules import Use
+
+BEFORE_ALL: Final = datetime(1000, 1, 1, tzinfo=UTC)  # where releases without a date are shelved
+STANDING: Final = Q(taken_down_at__isnull=True)
 
 
 class Artist(models.Model):
@@ -28,6 +31,12 @@ class Artist(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ReleaseQuerySet(models.QuerySet["Release"]):
+    def standing(self) -> Self:
+        """Releases that are on the shelves; a tombstone may be all we ever heard of others."""
+        return self.filter(taken_down_at__isnull=True, artist__isnull=False)
 
 
 class Release(models.Model):
@@ -60,12 +69,20 @@ class Release(models.Model):
     c_line = models.CharField(max_length=1024, blank=True)
     changed_at = models.DateTimeField(db_default=Now())
     search = SearchVectorField(null=True)
+    shelf_date = models.GeneratedField(
+        expression=Coalesce("release_date", Value(BEFORE_ALL)), output_field=models.DateTimeField(), db_persist=True
+    )
+
+    objects = ReleaseQuerySet.as_manager()
 
     class Meta:
         indexes = [
             GinIndex(fields=["search"], name="release_search"),
-            models.Index(fields=["artist", "-release_date"], name="release_by_artist"),
-            models.Index(fields=["-release_date", "-id"], name="release_newest"),
+            GinIndex(fields=["genres"], name="release_by_genre"),
+            models.Index(fields=["artist", "shelf_date", "id"], condition=STANDING, name="release_by_artist"),
+            models.Index(fields=["label", "shelf_date", "id"], condition=STANDING, name="release_by_label"),
+            models.Index(fields=["shelf_date", "id"], condition=STANDING, name="release_by_date"),
+            models.Index(fields=["upc"], name="release_by_upc"),
             models.Index(fields=["change"], name="release_by_change"),
             models.Index(fields=["event_id"], name="release_by_event"),
         ]

@@ -127,3 +127,8 @@ class ReleaseWithTracks(ReleaseShape):
     def get_tracks(self, release: Release) -> Any:
         tracks = Track.objects.standing().filter(release=release).told().order_by("disc_number", "track_number", "pk")
         return TrackShape(tracks, many=True, context=self.context).data
+
+
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
+class Asked(serializers.Field[Any, Any, Any, Any]):
+    """What was asked for: an id, or a code such as an ISRC."""

@@ -11,6 +11,7 @@ from accounts import api as accounts
 from billing import doors as billing
 from catalogue import api as catalogue
 from catalogue import doors as events
+from catalogue import shelves
 from config import health
 from config.about import About
 from streaming import api as streaming
@@ -23,8 +24,11 @@ v1 = [
     path("catalogue/tracks", catalogue.Tracks.as_view()),
     path("catalogue/tracks/<int:track_id>", catalogue.OneTrack.as_view()),
     path("catalogue/tracks/<int:track_id>/availability", catalogue.Availability.as_view()),
-    path("catalogue/releases/<int:release_id>", catalogue.OneRelease.as_view()),
-    path("catalogue/artists/<int:artist_id>", catalogue.OneArtist.as_view()),
+    path("catalogue/releases", shelves.Releases.as_view()),
+    path("catalogue/releases/<int:release_id>", shelves.OneRelease.as_view()),
+    path("catalogue/artists/<int:artist_id>", shelves.OneArtist.as_view()),
+    path("catalogue/artists/<int:artist_id>/releases", shelves.ArtistReleases.as_view()),
+    path("catalogue/changes", shelves.Changes.as_view()),
     path("subscription", subscriptions.MySubscription.as_view()),
     path("subscriptions/check", subscriptions.CheckTerms.as_view()),
     path("plans", subscriptions.Plans.as_view()),

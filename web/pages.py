@@ -13,7 +13,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.pagination import BasePagination, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer, URLField
+from rest_framework.serializers import BaseSerializer, Field, URLField
 from rest_framework.utils.urls import replace_query_param
 
 from kernel.errors import InvalidParameter
@@ -87,7 +87,7 @@ def offset_from(request: Request) -> int:
     return int(text[1:])
 
 
-def page_of(shapes: BaseSerializer[Any], *, name: str) -> BaseSerializer[Any]:
-    """A page of `shapes` (given with many=True) as the OpenAPI document shows it."""
-    fields: Any = {"results": shapes, "next": URLField(allow_null=True)}
+def page_of(shapes: BaseSerializer[Any], *, name: str, **more: Field[Any, Any, Any, Any]) -> BaseSerializer[Any]:
+    """A page of `shapes` (given with many=True) as the OpenAPI document shows it, perhaps with more members."""
+    fields: Any = {"results": shapes, "next": URLField(allow_null=True)} | more
     return inline_serializer(f"{name}Page", fields)
