@@ -27,11 +27,10 @@ TYPES = "uuid text uuid int4 int4 int4 timestamptz int4 text text text text".spl
 
 def measure(tokens: Sequence[str], tracks: Sequence[int]) -> bool:
     """Print the table; whether the target was met."""
-    copied = copy_rate(tracks, at_once=COPIED)
-    pieces = copy_rate(tracks, at_once=REQUEST)
+    copied, pieces = (max(copy_rate(tracks, at_once=size) for _ in range(3)) for size in (COPIED, REQUEST))
     rows = [
-        [f"bare COPY, {COPIED:,} rows at once", f"{copied:,.0f}", "1.00", "", ""],
-        [f"bare COPY, {REQUEST} rows a transaction", f"{pieces:,.0f}", f"{pieces / copied:.2f}", "", ""],
+        [f"bare COPY, {COPIED:,} rows at once, best of 3", f"{copied:,.0f}", "1.00", "", ""],
+        [f"bare COPY, {REQUEST} rows a transaction, best of 3", f"{pieces:,.0f}", f"{pieces / copied:.2f}", "", ""],
     ]
     ratios = {}
     with stand.server() as (port, _):
