@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from rest_framework.response import Response
 from catalogue.lookup import INT32, CatalogueView, codes_from, ear_of, ids_from, in_order
 from catalogue.models import Artist, Release, Track
 from catalogue.rules import Reason, TrackNotFound, Use
-from catalogue.search import found
+from catalogue.search import code_in, found
 from catalogue.shapes import ArtistRef, Asked, Ear, ReleaseShape, TrackShape, verdict_on
 from kernel.errors import InvalidParameter, MissingParameter
 from kernel.values import is_country
@@ -64,8 +65,20 @@ class Search(CatalogueView):
             raise InvalidParameter("type must be track, release or artist")
         pages = RankedPages()
         shape, rows = self.shelf(kind)
-        page = pages.paginate_queryset(found(rows, text=text), request, self)
+        for hits in self.ways_to_find(rows, kind, text):
+            if page := pages.paginate_queryset(hits, request, self):
+                break
         return pages.get_paginated_response(shape(page, many=True, context={"ear": ear_of(request)}).data)
+
+    def ways_to_find(self, rows: Any, kind: str, text: str) -> Iterator[Any]:
+        """By code where one was typed, by the words, and at last by the words it may have been meant to be."""
+        code = code_in(text)
+        if "isrc" in code and kind == "track":
+            yield rows.filter(isrc=code["isrc"]).order_by("pk")
+        if "upc" in code and kind != "artist":
+            yield (rows.filter(release__upc=code["upc"]) if kind == "track" else rows.filter(**code)).order_by("pk")
+        yield found(rows, text=text)
+        yield found(rows, text=text, mended=True)
 
     def shelf(self, kind: str) -> tuple[type[serializers.ModelSerializer[Any]], Any]:
         if kind == "track":

@@ -56,13 +56,13 @@ RELEASES: Final = stage(
     "incoming_release",
     "id int4, version int8, fingerprint int8, event_id int8, takedown bool, title text, subtitle text, "
     "artist_id int4, label text, licensor_id int4, type text, upc text, genres text[], explicit bool, "
-    "release_date timestamptz, duration_seconds int4, p_line text, c_line text, words text",
+    "release_date timestamptz, duration_seconds int4, p_line text, c_line text, own text, others text",
 )
 ARTISTS: Final = stage("incoming_artist", "id int4, version int8, name text, words text")
 TRACKS: Final = stage(
     "incoming_track",
     "id int4, release_id int4, artist_id int4, title text, subtitle text, isrc text, disc_number int4, "
-    "track_number int4, duration_seconds int4, explicit bool, words text",
+    "track_number int4, duration_seconds int4, explicit bool, own text, others text",
 )
 REGIONS: Final = stage("incoming_region", "id int8, territories text[]")
 OFFERS: Final = stage(
@@ -78,13 +78,15 @@ WRITE_ARTISTS: Final = """
     ON CONFLICT (id) DO UPDATE SET version = EXCLUDED.version, name = EXCLUDED.name, search = EXCLUDED.search
      WHERE (a.version, a.name) < (EXCLUDED.version, EXCLUDED.name)
 """
-# The version decides, here and nowhere else. `change` numbers what happened, in the order it became visible.
+# The version decides, here and nowhere else. The words of one's own title weigh more than artist's and release's.
+# `change` numbers what happened, in the order it became visible.
 WRITE_RELEASES: Final = """
     INSERT INTO catalogue_release AS r (
            id, version, fingerprint, event_id, title, subtitle, artist_id, label, licensor_id, type, upc, genres,
            explicit, release_date, duration_seconds, p_line, c_line, search, changed_at, change, arrival)
     SELECT id, version, fingerprint, event_id, title, subtitle, artist_id, label, licensor_id, type, upc, genres,
-           explicit, release_date, duration_seconds, p_line, c_line, to_tsvector('simple', words), %(now)s,
+           explicit, release_date, duration_seconds, p_line, c_line,
+           setweight(to_tsvector('simple', own), 'A') || setweight(to_tsvector('simple', others), 'C'), %(now)s,
            c.n, c.n
       FROM incoming_release, LATERAL (SELECT nextval('catalogue_change') AS n WHERE id IS NOT NULL) AS c
      WHERE NOT takedown ORDER BY id
@@ -118,7 +120,7 @@ WRITE_TRACKS: Final = """
            id, release_id, artist_id, title, subtitle, isrc, disc_number, track_number, duration_seconds, explicit,
            search)
     SELECT id, release_id, artist_id, title, subtitle, isrc, disc_number, track_number, duration_seconds, explicit,
-           to_tsvector('simple', words)
+           setweight(to_tsvector('simple', own), 'A') || setweight(to_tsvector('simple', others), 'C')
       FROM incoming_track WHERE release_id = ANY (%(snapshots)s) ORDER BY id
     ON CONFLICT (id) DO UPDATE SET
            release_id = EXCLUDED.release_id, artist_id = EXCLUDED.artist_id, title = EXCLUDED.title,
@@ -130,6 +132,16 @@ DROP_TRACKS: Final = """
     UPDATE catalogue_track t SET gone_at = %(now)s
      WHERE t.release_id = ANY (%(snapshots)s) AND t.gone_at IS NULL
        AND NOT EXISTS (SELECT 1 FROM incoming_track i WHERE i.id = t.id)
+"""
+# Words too short to be taken for one another, and lone characters, are of no use here.
+WRITE_WORDS: Final = """
+    INSERT INTO catalogue_word (word)
+    SELECT DISTINCT word
+      FROM (SELECT regexp_split_to_table(own, ' ') FROM incoming_track WHERE release_id = ANY (%(snapshots)s)
+            UNION ALL SELECT regexp_split_to_table(own, ' ') FROM incoming_release
+            UNION ALL SELECT regexp_split_to_table(words, ' ') FROM incoming_artist) AS said (word)
+     WHERE length(word) BETWEEN 3 AND 64 AND word !~ '^[0-9]+$'
+     ORDER BY word ON CONFLICT DO NOTHING
 """
 DROP_OFFERS: Final = "DELETE FROM catalogue_offer WHERE release_id = ANY (%(applied)s)"
 WRITE_REGIONS: Final = """
@@ -181,6 +193,7 @@ def write_contents(cursor: Any, snapshots: Sequence[ReleaseFacts], standing: dic
     fill(cursor, OFFERS, offer_rows(snapshots))
     cursor.execute(WRITE_TRACKS, standing)
     cursor.execute(DROP_TRACKS, standing)
+    cursor.execute(WRITE_WORDS, standing)
     cursor.execute(DROP_OFFERS, standing)
     cursor.execute(WRITE_REGIONS)
     cursor.execute(WRITE_OFFERS, standing)
@@ -206,11 +219,11 @@ def release_row(claim: Claim) -> Sequence[Any]:
     facts = claim.facts
     head = (facts.id, facts.version, claim.fingerprint, claim.event_id)
     if isinstance(facts, TakedownFacts):
-        return (*head, True, "", "", None, "", None, "", "", [], False, None, 0, "", "", "")
+        return (*head, True, "", "", None, "", None, "", "", [], False, None, 0, "", "", "", "")
     return (
         *head, False, facts.title, facts.subtitle, facts.artist.id, facts.label, facts.licensor_id, facts.type,
         facts.upc, list(facts.genres), facts.explicit, facts.release_date, facts.duration_seconds, facts.p_line,
-        facts.c_line, " ".join(words_of(facts.title, facts.subtitle, facts.artist.name)),
+        facts.c_line, words_in(facts.title, facts.subtitle), words_in(facts.artist.name),
     )  # fmt: skip
 
 
@@ -221,7 +234,11 @@ def artist_rows(snapshots: Iterable[ReleaseFacts]) -> Iterable[Sequence[Any]]:
         for artist in artists_of(facts):
             newest[artist.id] = max(newest.get(artist.id, (-1, "")), (facts.version, artist.name))
     for id_, (version, name) in newest.items():
-        yield id_, version, name, " ".join(words_of(name))
+        yield id_, version, name, words_in(name)
+
+
+def words_in(*texts: str) -> str:
+    return " ".join(words_of(*texts))
 
 
 def artists_of(facts: ReleaseFacts) -> set[ArtistFacts]:
@@ -234,10 +251,10 @@ def track_rows(snapshots: Iterable[ReleaseFacts]) -> Iterable[Sequence[Any]]:
     for facts in sorted(snapshots, key=by_version):
         newest |= {track.id: (facts, track) for track in facts.tracks}
     for facts, track in newest.values():
-        words = words_of(track.title, track.subtitle, track.artist.name, facts.artist.name, facts.title)
+        own, others = (track.title, track.subtitle), (track.artist.name, facts.artist.name, facts.title)
         yield (
             track.id, facts.id, track.artist.id, track.title, track.subtitle, track.isrc, track.disc_number,
-            track.track_number, track.duration_seconds, track.explicit, " ".join(words),
+            track.track_number, track.duration_seconds, track.explicit, words_in(*own), words_in(*others),
         )  # fmt: skip
 
 

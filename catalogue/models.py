@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, Self
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import CheckConstraint, Exists, F, OuterRef, Q, Value
@@ -24,10 +24,14 @@ class Artist(models.Model):
     id = models.IntegerField(primary_key=True)
     version = models.BigIntegerField(default=-1)
     name = models.CharField(max_length=1024)
+    popularity = models.FloatField(db_default=0)
     search = SearchVectorField(null=True)
 
     class Meta:
-        indexes = [GinIndex(fields=["search"], name="artist_search")]
+        indexes = [
+            GinIndex(fields=["search"], name="artist_search"),
+            models.Index(fields=["-popularity", "id"], name="artist_popular"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -68,6 +72,7 @@ class Release(models.Model):
     p_line = models.CharField(max_length=1024, blank=True)
     c_line = models.CharField(max_length=1024, blank=True)
     changed_at = models.DateTimeField(db_default=Now())
+    popularity = models.FloatField(db_default=0)
     search = SearchVectorField(null=True)
     shelf_date = models.GeneratedField(
         expression=Coalesce("release_date", Value(BEFORE_ALL)), output_field=models.DateTimeField(), db_persist=True
@@ -78,6 +83,7 @@ class Release(models.Model):
     class Meta:
         indexes = [
             GinIndex(fields=["search"], name="release_search"),
+            models.Index(fields=["-popularity", "id"], name="release_popular"),
             GinIndex(fields=["genres"], name="release_by_genre"),
             models.Index(fields=["artist", "shelf_date", "id"], condition=STANDING, name="release_by_artist"),
             models.Index(fields=["label", "shelf_date", "id"], condition=STANDING, name="release_by_label"),
@@ -121,6 +127,7 @@ class Track(models.Model):
     duration_seconds = models.PositiveIntegerField(default=0)
     explicit = models.BooleanField(default=False)
     gone_at = models.DateTimeField(null=True, blank=True)
+    popularity = models.FloatField(db_default=0)
     search = SearchVectorField(null=True)
 
     objects = TrackQuerySet.as_manager()
@@ -128,6 +135,7 @@ class Track(models.Model):
     class Meta:
         indexes = [
             GinIndex(fields=["search"], name="track_search"),
+            models.Index(fields=["-popularity", "id"], name="track_popular"),
             models.Index(fields=["isrc"], name="track_by_isrc"),
             models.Index(fields=["release", "disc_number", "track_number"], name="track_on_release"),
         ]
@@ -168,6 +176,18 @@ class Offer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.use} from {self.starts_at:%Y-%m-%d}"
+
+
+class Word(models.Model):
+    """A word that the mirror's texts are made of, folded: what a typing error is mended with."""
+
+    word = models.CharField(max_length=64, primary_key=True)
+
+    class Meta:
+        indexes = [GinIndex(OpClass("word", name="gin_trgm_ops"), name="word_trigrams")]
+
+    def __str__(self) -> str:
+        return self.word
 
 
 class CatalogueEvent(models.Model):

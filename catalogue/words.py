@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 MAX_WORDS: Final = 12
-WORD = re.compile(r"\w+", re.UNICODE)
+# Han and kana are written without spaces: each character is a word. Everything else comes in words.
+LONE: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+WORD = re.compile(f"[{LONE}]|[^\\W{LONE}]+")
 JOINED = re.compile(r"(?<=\w)(?:'+|\.)(?=\w)")  # don't → dont, R.E.M → rem
 APOSTROPHES: Final = str.maketrans(dict.fromkeys("’ʼ`´", "'"))
 WITHOUT_A_DECOMPOSITION: Final = str.maketrans(
@@ -28,7 +31,17 @@ def words_of(*texts: str) -> list[str]:
     return list(dict.fromkeys(word for text in texts for word in WORD.findall(fold(text))))
 
 
-def tsquery_of(text: str) -> str:
-    """A `to_tsquery` argument that wants every word, the last one as a prefix; empty when there is no word."""
-    words = words_of(text)[:MAX_WORDS]
-    return " & ".join([*words[:-1], f"{words[-1]}:*"]) if words else ""
+def query_words(text: str) -> list[str]:
+    """The words of what somebody typed, as many as a search looks at."""
+    return words_of(text)[:MAX_WORDS]
+
+
+def tsquery_of(words: Sequence[str | Sequence[str]]) -> str:
+    """A `to_tsquery` argument that wants every word, the last one as a prefix; empty when there is no word.
+
+    A word may be several, of which any will do.
+    """
+    choices = [[word] if isinstance(word, str) else list(word) for word in words]
+    if choices and isinstance(words[-1], str):
+        choices[-1] = [f"{words[-1]}:*"]
+    return " & ".join(f"({' | '.join(choice)})" for choice in choices)

@@ -15,7 +15,7 @@ from accounts.models import Listener
 from catalogue.models import Offer, Region, Track
 from catalogue.regions import region_id
 from catalogue.rules import Reason, Use, Window, judge
-from catalogue.words import fold, tsquery_of
+from catalogue.words import fold, query_words, tsquery_of
 from tests.helpers import Api, apply_member, expect_problem, offer, track_member
 
 pytestmark = pytest.mark.django_db
@@ -172,10 +172,46 @@ def test_finds_by_words_across_title_artist_and_release(phone: Api, shop: None, 
 
 
 def test_finds_releases_and_artists_too(phone: Api, shop: None) -> None:
-    assert titles(phone.get("catalogue/search?q=harbor&type=release")) == []
+    assert titles(phone.get("catalogue/search?q=nowhere&type=release")) == []
     assert titles(phone.get("catalogue/search?q=harb&type=release")) == ["Harbour Lights"]
     names = [each["name"] for each in json.loads(phone.get("catalogue/search?q=soren&type=artist").content)["results"]]
     assert names == ["Søren Ærø"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("駆け", ["夜に駆ける"]),
+        ("夜駆", ["夜に駆ける"]),
+        ("lamplihgters tide", ["Tide"]),
+        ("strase", ["Straße im Regen"]),
+        ("yoasbi", ["夜に駆ける"]),
+        ("harbor tide", ["Tide"]),
+        ("zzzzzzz tide", []),
+        ("gb-qqq-25-00002", ["Don’t Look Back"]),
+        ("GBQQQ2500002", ["Don’t Look Back"]),
+        ("5050000000017", ["Café del Mär", "Don’t Look Back", "夜に駆ける", "Straße im Regen", "Tide"]),
+    ],
+)
+def test_finds_what_was_meant(phone: Api, shop: None, query: str, found: list[str]) -> None:
+    from urllib.parse import quote
+
+    assert titles(phone.get(f"catalogue/search?q={quote(query)}")) == found
+
+
+def test_a_title_counts_for_more_than_the_release_it_is_on(phone: Api, shelve: Any) -> None:
+    shelve(id_=1, title="Rain", tracks=[track_member(1, title="Sun"), track_member(2, title="Wind")])
+    shelve(id_=2, title="Other", tracks=[track_member(3, title="Rain")])
+
+    assert titles(phone.get("catalogue/search?q=rain"))[0] == "Rain"
+
+
+def test_the_popular_come_first_among_equals(phone: Api, shelve: Any) -> None:
+    shelve(tracks=[track_member(number, title="Rain", number=number) for number in (1, 2, 3)])
+    Track.objects.filter(pk=2).update(popularity=50)
+
+    found = json.loads(phone.get("catalogue/search?q=rain").content)["results"]
+    assert [each["id"] for each in found] == [2, 1, 3]
 
 
 def test_pages_through_results(phone: Api, shelve: Any) -> None:
@@ -223,7 +259,7 @@ def test_any_text_makes_a_query_postgresql_can_read(text: str) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_tsquery('simple', %s)", [tsquery_of(text.replace("\x00", ""))])
+        cursor.execute("SELECT to_tsquery('simple', %s)", [tsquery_of(query_words(text.replace("\x00", "")))])
         assert cursor.fetchone() is not None
 
 
