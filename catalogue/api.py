@@ -84,8 +84,8 @@ class Search(CatalogueView):
         if kind == "track":
             return TrackShape, Track.objects.standing().told()
         if kind == "release":
-            return ReleaseShape, Release.objects.standing().select_related("artist")
-        return ArtistRef, Artist.objects.all()
+            return ReleaseShape, Release.objects.standing().told()
+        return ArtistRef, Artist.objects.defer("search")
 
 
 class OneTrack(CatalogueView):

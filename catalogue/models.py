@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce, Now
 from catalogue.rules import Use
 
 BEFORE_ALL: Final = datetime(1000, 1, 1, tzinfo=UTC)  # where releases without a date are shelved
+PENDING_KIB: Final = 256  # what each search must wade through before it reaches the index proper
 STANDING: Final = Q(taken_down_at__isnull=True)
 
 
@@ -29,7 +30,7 @@ class Artist(models.Model):
 
     class Meta:
         indexes = [
-            GinIndex(fields=["search"], name="artist_search"),
+            GinIndex(fields=["search"], name="artist_search", gin_pending_list_limit=PENDING_KIB),
             models.Index(fields=["-popularity", "id"], name="artist_popular"),
         ]
 
@@ -41,6 +42,10 @@ class ReleaseQuerySet(models.QuerySet["Release"]):
     def standing(self) -> Self:
         """Releases that are on the shelves; a tombstone may be all we ever heard of others."""
         return self.filter(taken_down_at__isnull=True, artist__isnull=False)
+
+    def told(self) -> Self:
+        """With everything a release's public shape needs."""
+        return self.select_related("artist").defer("search", "artist__search")
 
 
 class Release(models.Model):
@@ -82,7 +87,7 @@ class Release(models.Model):
 
     class Meta:
         indexes = [
-            GinIndex(fields=["search"], name="release_search"),
+            GinIndex(fields=["search"], name="release_search", gin_pending_list_limit=PENDING_KIB),
             models.Index(fields=["-popularity", "id"], name="release_popular"),
             GinIndex(fields=["genres"], name="release_by_genre"),
             models.Index(fields=["artist", "shelf_date", "id"], condition=STANDING, name="release_by_artist"),
@@ -110,7 +115,8 @@ class TrackQuerySet(models.QuerySet["Track"]):
 
     def told(self) -> Self:
         """With everything a track's public shape needs, in a constant number of queries."""
-        return self.select_related("artist", "release").prefetch_related("offers__region")
+        vectors = ("search", "artist__search", "release__search")
+        return self.select_related("artist", "release").defer(*vectors).prefetch_related("offers__region")
 
 
 class Track(models.Model):
@@ -134,7 +140,7 @@ class Track(models.Model):
 
     class Meta:
         indexes = [
-            GinIndex(fields=["search"], name="track_search"),
+            GinIndex(fields=["search"], name="track_search", gin_pending_list_limit=PENDING_KIB),
             models.Index(fields=["-popularity", "id"], name="track_popular"),
             models.Index(fields=["isrc"], name="track_by_isrc"),
             models.Index(fields=["release", "disc_number", "track_number"], name="track_on_release"),
@@ -184,7 +190,7 @@ class Word(models.Model):
     word = models.CharField(max_length=64, primary_key=True)
 
     class Meta:
-        indexes = [GinIndex(OpClass("word", name="gin_trgm_ops"), name="word_trigrams")]
+        indexes = [GinIndex(OpClass("word", name="gin_trgm_ops"), name="word_trigrams", fastupdate=False)]
 
     def __str__(self) -> str:
         return self.word

@@ -47,7 +47,7 @@ class ReleasePages(Pages):
 def page(view: CatalogueView, request: ListenerRequest, releases: ReleaseQuerySet) -> Response:
     """One page of releases."""
     pages = ReleasePages()
-    rows = pages.paginate_queryset(releases.select_related("artist"), request, view=view)
+    rows = pages.paginate_queryset(releases.told(), request, view=view)
     return pages.get_paginated_response(ReleaseShape(rows, many=True).data)
 
 
@@ -76,7 +76,7 @@ class Releases(CatalogueView):
         params = request.query_params
         shelf = Release.objects.standing()
         if "ids" in params or "upc" in params:
-            return self.asked_for(shelf.select_related("artist"), ids=params.get("ids"), upcs=params.get("upc", ""))
+            return self.asked_for(shelf.told(), ids=params.get("ids"), upcs=params.get("upc", ""))
         for name in ("genre", "label"):
             if len(params.get(name, "")) > MAX_WORD or "\x00" in params.get(name, ""):
                 raise InvalidParameter(f"{name} may have {MAX_WORD} characters")
@@ -100,7 +100,7 @@ class OneRelease(CatalogueView):
     @extend_schema(operation_id="catalogue_release", responses=ReleaseWithTracks)
     def get(self, request: ListenerRequest, release_id: int) -> Response:
         """One release and its tracks in playing order."""
-        shelf = Release.objects.standing().select_related("artist")
+        shelf = Release.objects.standing().told()
         release = shelf.filter(pk=release_id).first() if 0 < release_id <= INT32 else None
         if release is None:
             raise ReleaseNotFound("there is no such release")
@@ -163,7 +163,7 @@ class Changes(CatalogueView):
     def get(self, request: ListenerRequest) -> Response:
         """Releases added, changed and gone since a cursor, each once, as they stand now."""
         since, limit = change_from(request.query_params.get("since", "")), limit_from(request)
-        changed = Release.objects.filter(change__gt=since).select_related("artist").order_by("change")
+        changed = Release.objects.filter(change__gt=since).told().order_by("change")
         rows = list(changed[: limit + 1])
         shown = [self.told(release, since) for release in rows[:limit]]
         cursor = cursor_of(rows[:limit][-1].change if rows else since)
