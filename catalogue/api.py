@@ -25,9 +25,10 @@ from web.pages import PAGE_PARAMETERS, RankedPages, page_of
 MAX_QUERY: Final = 200
 
 
-def track_of(track_id: int) -> Track:
+def track_of(track_id: int, ear: Ear) -> Track:
     """A known track, gone or taken down included. Raises TrackNotFound."""
-    track = Track.objects.told().filter(pk=track_id).first() if 0 < track_id <= INT32 else None
+    told = Track.objects.told(country=ear.country).filter(pk=track_id)
+    track = told.first() if 0 < track_id <= INT32 else None
     if track is None:
         raise TrackNotFound("there is no such track")
     return track
@@ -63,12 +64,12 @@ class Search(CatalogueView):
         kind = request.query_params.get("type", "track")
         if kind not in {"track", "release", "artist"}:
             raise InvalidParameter("type must be track, release or artist")
-        pages = RankedPages()
-        shape, rows = self.shelf(kind)
+        pages, ear = RankedPages(), ear_of(request)
+        shape, rows = self.shelf(kind, ear)
         for hits in self.ways_to_find(rows, kind, text):
             if page := pages.paginate_queryset(hits, request, self):
                 break
-        return pages.get_paginated_response(shape(page, many=True, context={"ear": ear_of(request)}).data)
+        return pages.get_paginated_response(shape(page, many=True, context={"ear": ear}).data)
 
     def ways_to_find(self, rows: Any, kind: str, text: str) -> Iterator[Any]:
         """By code where one was typed, by the words, and at last by the words it may have been meant to be."""
@@ -80,9 +81,9 @@ class Search(CatalogueView):
         yield found(rows, text=text)
         yield found(rows, text=text, mended=True)
 
-    def shelf(self, kind: str) -> tuple[type[serializers.ModelSerializer[Any]], Any]:
+    def shelf(self, kind: str, ear: Ear) -> tuple[type[serializers.ModelSerializer[Any]], Any]:
         if kind == "track":
-            return TrackShape, Track.objects.standing().told()
+            return TrackShape, Track.objects.standing().told(country=ear.country)
         if kind == "release":
             return ReleaseShape, Release.objects.standing().told()
         return ArtistRef, Artist.objects.defer("search")
@@ -92,7 +93,8 @@ class OneTrack(CatalogueView):
     @extend_schema(operation_id="catalogue_track", responses=TrackShape)
     def get(self, request: ListenerRequest, track_id: int) -> Response:
         """One track, with whether the caller can play it now."""
-        return Response(TrackShape(track_of(track_id), context={"ear": ear_of(request)}).data)
+        ear = ear_of(request)
+        return Response(TrackShape(track_of(track_id, ear), context={"ear": ear}).data)
 
 
 class Tracks(CatalogueView):
@@ -113,13 +115,15 @@ class Tracks(CatalogueView):
     )
     def get(self, request: ListenerRequest) -> Response:
         """Several tracks at once, in the order asked for; what we do not know is listed as missing."""
+        ear = ear_of(request)
+        told = Track.objects.told(country=ear.country)
         if isrcs := request.query_params.get("isrc", ""):
-            known = Track.objects.told().filter(isrc__in=codes_from(isrcs, name="isrc"))
+            known = told.filter(isrc__in=codes_from(isrcs, name="isrc"))
             tracks, missing = in_order(codes_from(isrcs, name="isrc"), known.order_by("pk"), by="isrc")
         else:
             ids = ids_from(request.query_params.get("ids", ""))
-            tracks, missing = in_order(ids, Track.objects.told().filter(pk__in=ids), by="pk")
-        shown = TrackShape(tracks, many=True, context={"ear": ear_of(request)}).data
+            tracks, missing = in_order(ids, told.filter(pk__in=ids), by="pk")
+        shown = TrackShape(tracks, many=True, context={"ear": ear}).data
         return Response({"results": shown, "missing": missing})
 
 
@@ -160,7 +164,7 @@ class Availability(CatalogueView):
             raise InvalidParameter("use must be stream or download, country an ISO 3166-1 alpha-2 code")
         at = instant_from(params["at"]) if "at" in params else ear.at
         asked_for = Ear(country=country, explicit_filter=ear.explicit_filter, at=at)
-        verdict = verdict_on(track_of(track_id), asked_for, use=use)
+        verdict = verdict_on(track_of(track_id, asked_for), asked_for, use=use)
         reasons = [{"rule": a.rule.value, "holds": a.holds, "detail": a.detail} for a in verdict.asked]
         return Response({"available": verdict.playable, "reasons": reasons})
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 from kernel.errors import Kind, Refusal
 
@@ -46,6 +47,18 @@ class Window:
     here: bool
     starts_at: datetime
     ends_at: datetime | None
+
+
+LAST_SECOND: Final = 253402300799.0  # of the year 9999, which a float may round up beyond
+
+
+def window(here: bool, starts: float, ends: float | None) -> Window:
+    """A window from Unix times, as the database writes them."""
+    return Window(
+        here=here,
+        starts_at=datetime.fromtimestamp(min(starts, LAST_SECOND), UTC),
+        ends_at=None if ends is None else datetime.fromtimestamp(min(ends, LAST_SECOND), UTC),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

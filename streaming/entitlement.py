@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from django.db import connection
 
-from catalogue.rules import Use, Verdict, Window, judge
+from catalogue.rules import Use, Verdict, Window, judge, window
 
 # The offers' territories stay in the database: a world-wide list is long and only one of them matters.
 QUESTION: Final = """
@@ -27,7 +27,6 @@ QUESTION: Final = """
       LEFT JOIN catalogue_release r ON r.id = t.release_id
      WHERE l.id = %(listener)s AND l.closed_at IS NULL
 """
-LAST_SECOND: Final = 253402300799.0  # of the year 9999, which a float may round up beyond
 read_windows = msgspec.json.Decoder(list[tuple[bool, float, float | None]]).decode
 
 
@@ -62,11 +61,4 @@ def standing(*, listener_id: UUID, track_id: int, now: datetime, use: Use = Use.
 
 def windows_from(offers: Any) -> list[Window]:
     """The offers as the rules read them."""
-    return [
-        Window(
-            here=here,
-            starts_at=datetime.fromtimestamp(min(starts, LAST_SECOND), UTC),
-            ends_at=None if ends is None else datetime.fromtimestamp(min(ends, LAST_SECOND), UTC),
-        )
-        for here, starts, ends in (read_windows(offers) if offers else ())
-    ]
+    return [window(*offer) for offer in (read_windows(offers) if offers else ())]
