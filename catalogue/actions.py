@@ -19,9 +19,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from catalogue import mirror
-from catalogue.events import EventRefused, TestFacts, read_member
+from catalogue.events import EventRefused, TagFacts, TestFacts, read_member, read_tags
 from catalogue.mirror import Claim, Written
 from catalogue.models import CatalogueEvent
+from catalogue.tags import write_tags
 from outbox.wake import wake_now_and_then
 
 ATTEMPTS_TO_DIE: Final = 8
@@ -30,14 +31,14 @@ WAKE_EVERY_SECONDS: Final = 0.2
 # One applier at a time: none waits for another, and changes are numbered in the order of their commits.
 LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('catalogue.apply'))"
 
-State = CatalogueEvent.State
+State, Kind = CatalogueEvent.State, CatalogueEvent.Kind
 log = logging.getLogger(__name__)
 
 
 # --- keeping what came ----------------------------------------------------------------------
 
 
-def store_event(*, body: bytes, members: Sequence[Any], kind: str = "standard") -> CatalogueEvent:
+def store_event(*, body: bytes, members: Sequence[Any], kind: str = Kind.STANDARD) -> CatalogueEvent:
     """Keep one posted body, gzipped, and have a worker look once it is committed."""
     event = CatalogueEvent.objects.create(
         kind=kind, body=gzip.compress(body, 5), members=len(members), release_ids=releases_in(members)
@@ -52,6 +53,12 @@ def releases_in(members: Iterable[Any]) -> list[int]:
     return sorted({id_ for id_ in named if type(id_) is int and 0 < id_ < 2**31})
 
 
+def apply_again(events: QuerySet[CatalogueEvent]) -> int:
+    """A person's decision: apply bodies once more, dead ones and those with refused members. How many there were."""
+    again = CatalogueEvent.objects.filter(pk__in=list(events.values_list("pk", flat=True)))
+    return again.exclude(state=State.WAITING).update(state=State.WAITING, attempts=0, due_at=Now())
+
+
 # --- applying it ----------------------------------------------------------------------------
 
 
@@ -60,6 +67,7 @@ class Reading:
     """A body's members as claims upon the mirror, and what became of them."""
 
     claims: list[Claim] = field(default_factory=list)
+    tags: list[TagFacts] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     refused: list[dict[str, Any]] = field(default_factory=list)
     conflicts: list[int] = field(default_factory=list)
@@ -177,7 +185,7 @@ def apply_carefully(event: CatalogueEvent, *, now: datetime) -> Reading:
         try:
             with transaction.atomic():
                 mirror.prepare()
-                reading = read_members([member], event_id=event.pk)
+                reading = read_members([member], event_id=event.pk, kind=event.kind)
                 judge([reading], now=now)
         except OperationalError:
             raise
@@ -192,7 +200,7 @@ def apply_carefully(event: CatalogueEvent, *, now: datetime) -> Reading:
 
 def apply_bodies(events: Sequence[CatalogueEvent], *, now: datetime) -> list[Reading]:
     """Read the bodies and bring the mirror up to them, within the caller's transaction."""
-    readings = [read_members(members_of(event), event_id=event.pk) for event in events]
+    readings = [read_members(members_of(event), event_id=event.pk, kind=event.kind) for event in events]
     judge(readings, now=now)
     return readings
 
@@ -217,17 +225,19 @@ def apply_members(members: Iterable[object], *, now: datetime) -> dict[str, Any]
     return reading.outcome
 
 
-def read_members(members: Iterable[object], *, event_id: int | None) -> Reading:
+def read_members(members: Iterable[object], *, event_id: int | None, kind: str = Kind.STANDARD) -> Reading:
     """What the members claim. One that cannot be understood is named and costs the others nothing."""
     reading = Reading()
     for index, member in enumerate(members):
         try:
-            facts = read_member(member)
+            facts = read_tags(member) if kind == Kind.ENHANCED else read_member(member)
         except EventRefused as no:
             reading.refused.append({"index": index, "reason": str(no)})
             continue
         if isinstance(facts, TestFacts):
             reading.counts["test"] += 1
+        elif isinstance(facts, TagFacts):
+            reading.tags.append(facts)
         else:
             reading.claims.append(Claim(facts, digest(member), event_id))
     return reading
@@ -240,7 +250,7 @@ def digest(member: object) -> int:
 
 
 def judge(readings: Sequence[Reading], *, now: datetime) -> None:
-    """Write the newest claim upon each release, and count what became of all."""
+    """Write the newest claim upon each release, then the tags of its tracks, and count what became of all."""
     newest: dict[int, Claim] = {}
     for claim in (claim for reading in readings for claim in reading.claims):
         standing = newest.setdefault(claim.facts.id, claim)
@@ -248,6 +258,8 @@ def judge(readings: Sequence[Reading], *, now: datetime) -> None:
             newest[claim.facts.id] = claim
     written = mirror.write(list(newest.values()), now=now)
     for reading in readings:
+        if reading.tags:
+            reading.counts += write_tags(reading.tags)
         for claim in reading.claims:
             count(reading, claim, newest[claim.facts.id], written)
 

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalogue.actions import store_event
+from catalogue.models import CatalogueEvent
 from kernel.errors import Kind, Refusal
 from massivemusic.events import check_token, load_public_keys
 from web.bodies import AlwaysJSON, parse_json, read_body
@@ -35,7 +36,9 @@ def public_keys() -> tuple[RSAPublicKey, ...]:
 
 
 class CatalogueDoor(APIView):
-    """POST /webhooks/catalogue/standard."""
+    """POST /webhooks/catalogue/standard and, with another `kind`, /webhooks/catalogue/enhanced."""
+
+    kind: str = CatalogueEvent.Kind.STANDARD
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -50,17 +53,16 @@ class CatalogueDoor(APIView):
             ref_name = "CatalogueEventReceipt"
 
     @extend_schema(
-        operation_id="catalogue_event",
         request={"application/json": {"type": "array", "items": {"type": "object"}, "minItems": 1}},
         responses={202: Output},
         parameters=[OpenApiParameter("Authorization", str, OpenApiParameter.HEADER, required=True)],
     )
     def post(self, request: Request) -> HttpResponse:
-        """Take one array of release events and takedowns from the platform, gzipped or not."""
+        """Take one array of events from the platform, gzipped or not: releases and takedowns, or tags of tracks."""
         check_token(request.headers.get("Authorization", ""), keys=public_keys(), now=timezone.now())
         body = read_body(request._request)
         members = parse_json(body, texts=False)  # one bad text costs its member, not the others
         if not isinstance(members, list) or not members:
             raise NotAnEvent("a catalogue event is an array with at least one member")
-        event = store_event(body=body, members=members)
+        event = store_event(body=body, members=members, kind=self.kind)
         return Response({"event_id": str(event.pk), "members": len(members)}, status=status.HTTP_202_ACCEPTED)

@@ -6,6 +6,7 @@ harm (ids, versions, territories, dates). Catalogue Events, "Standard Metadata E
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -105,6 +106,16 @@ class TestFacts:
     id: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class TagFacts:
+    """What the enhanced stream says of one track: tags as they came, of `version`."""
+
+    release_id: int
+    track_id: int
+    version: int
+    tags: Mapping[str, Any]
+
+
 Facts: TypeAlias = ReleaseFacts | TakedownFacts | TestFacts
 Member: TypeAlias = Mapping[str, Any]
 
@@ -122,6 +133,26 @@ def read_member(member: object) -> Facts:
     if member.get("takedown"):
         return TakedownFacts(id=id_, version=version)
     return read_release(member, id_=id_, version=version)
+
+
+def read_tags(member: object) -> TagFacts | TestFacts:
+    """One member of an enhanced event ("Enhanced Metadata Event Schema"). Raises EventRefused."""
+    if not isinstance(member, dict):
+        raise EventRefused("the member is not an object")
+    track_id = whole(member, "trackId", low=-INT32 - 1)
+    if track_id < 0:
+        return TestFacts(id=track_id)
+    tags = {name: value for name, value in member.items() if name not in {"version", "releaseId", "trackId"}}
+    if not tags:
+        raise EventRefused("the member carries no tag")
+    if UNSTORABLE.search(json.dumps(tags, ensure_ascii=False)):
+        raise EventRefused("tags: must be texts without NUL or half characters")
+    return TagFacts(
+        release_id=whole(member, "releaseId", low=1),
+        track_id=track_id,
+        version=whole(member, "version", high=INT64),
+        tags=tags,
+    )
 
 
 def read_release(member: Member, *, id_: int, version: int) -> ReleaseFacts:

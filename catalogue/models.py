@@ -198,6 +198,17 @@ class Offer(models.Model):
         return f"{self.use} from {self.starts_at:%Y-%m-%d}"
 
 
+class TrackTags(models.Model):
+    """What the enhanced stream says of a track, as it came (moods, genres, embeddings …), of its highest version."""
+
+    track = models.OneToOneField(Track, on_delete=models.CASCADE, primary_key=True, related_name="tags")
+    version = models.BigIntegerField()
+    tags = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"{len(self.tags)} tag(s) of {self.track_id}"
+
+
 class Word(models.Model):
     """A word that the mirror's texts are made of, folded: what a typing error is mended with."""
 
@@ -219,7 +230,11 @@ class CatalogueEvent(models.Model):
         PARTLY = "PARTLY", "applied but for some members"
         DEAD = "DEAD", "dead: needs a person"
 
-    kind = models.CharField(max_length=16, default="standard")
+    class Kind(models.TextChoices):
+        STANDARD = "standard", "standard"
+        ENHANCED = "enhanced", "enhanced"
+
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.STANDARD)
     received_at = models.DateTimeField(db_default=Now())
     body = models.BinaryField()
     members = models.PositiveIntegerField()

@@ -17,7 +17,7 @@ from django.db.models import F, QuerySet
 from catalogue.words import query_words, tsquery_of
 
 LAST: Final = chr(0x10FFFF)  # the character behind all others
-CANDIDATES: Final = 500  # how many of the most popular matches are ranked
+CANDIDATES: Final = 200  # how many of the most popular matches are ranked
 ISRC: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
 UPC: Final = re.compile(r"[0-9]{8,14}")
 

@@ -46,6 +46,7 @@ urlpatterns = [
     path("_allauth/", include("allauth.headless.urls")),
     path("webhooks/billing/standard", billing.StandardDoor.as_view()),
     path("webhooks/catalogue/standard", events.CatalogueDoor.as_view()),
+    path("webhooks/catalogue/enhanced", events.CatalogueDoor.as_view(kind="enhanced")),
     path("admin/", admin.site.urls),
     path("healthz", health.alive),
     path("readyz", health.ready),

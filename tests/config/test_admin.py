@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from accounts.models import Listener, User
-from catalogue.models import Track
+from catalogue.actions import apply_batch, store_event
+from catalogue.models import CatalogueEvent, Track
 from config.admin import SIDEBAR, sidebar
+from tests.helpers import release_event
 from usage.models import Play
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +59,19 @@ def test_no_list_opens_for_a_listener(client: Client, listener: Listener, model:
 def test_a_listener_and_a_track_open(boss: Client, subscriber: Listener, track: Track) -> None:
     for row in (subscriber, subscriber.user, track, track.release):
         assert boss.get(page(type(row), "change", row.pk)).status_code == 200
+
+
+def test_events_are_found_by_their_release_and_can_be_applied_again(boss: Client) -> None:
+    member = release_event(4711)
+    event = store_event(body=json.dumps([member, None]).encode(), members=[member, None])
+    apply_batch()
+
+    listed = boss.get(page(CatalogueEvent), {"q": "4711"})
+    assert [row.pk for row in listed.context["cl"].result_list] == [event.pk]
+    assert list(boss.get(page(CatalogueEvent), {"q": "4712"}).context["cl"].result_list) == []
+    boss.post(page(CatalogueEvent), {"action": "try_again", "_selected_action": [event.pk]})
+    event.refresh_from_db()
+    assert event.state == "WAITING"
 
 
 def test_the_ledger_cannot_be_written_by_hand(boss: Client) -> None:
