@@ -13,6 +13,7 @@ from django.db.models import CheckConstraint, Exists, F, OuterRef, Q, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce, Now
 
+from catalogue.licensors import listed_licensors
 from catalogue.rules import Use
 
 BEFORE_ALL: Final = datetime(1000, 1, 1, tzinfo=UTC)  # where releases without a date are shelved
@@ -122,14 +123,16 @@ class TrackQuerySet(models.QuerySet["Track"]):
         """Tracks that may be used so, there and then; the set-wise twin of `rules.judge`."""
         here = {"region__territories__contains": [country]}
         offers = Offer.objects.filter(track=OuterRef("pk"), use=use, starts_at__lte=at, **here)
-        return self.standing().filter(Exists(offers.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=at))))
+        rows = self.standing().filter(Exists(offers.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=at))))
+        licensors = listed_licensors()
+        return rows if licensors is None else rows.filter(release__licensor_id__in=licensors)
 
     def told(self, *, country: str) -> Self:
         """With everything a track's public shape needs, for somebody in `country`, in one statement."""
         rows = self.select_related("artist", "release").annotate(windows=RawSQL(WINDOWS, [country]))  # noqa: S611  a constant
         return rows.only(
             "title", "subtitle", "isrc", "disc_number", "track_number", "duration_seconds", "explicit", "gone_at",
-            "artist__name", "release__title", "release__taken_down_at",
+            "artist__name", "release__title", "release__taken_down_at", "release__licensor_id",
         )  # fmt: skip
 
 

@@ -30,14 +30,18 @@ class Use(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a known track cannot be played here and now."""
+    """A rule of availability, by what it says where it does not hold."""
 
     TAKEN_DOWN = "TAKEN_DOWN"
+    LICENSOR = "LICENSOR"
     USE = "USE"
     TERRITORY = "TERRITORY"
     NOT_YET = "NOT_YET"
     ENDED = "ENDED"
     EXPLICIT_FILTER = "EXPLICIT_FILTER"
+
+
+TOLD: Final = [reason for reason in Reason if reason is not Reason.LICENSOR]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,8 +85,16 @@ class Verdict:
     available_from: datetime | None = None
 
     @property
+    def failed(self) -> Asked | None:
+        """The first rule that does not hold."""
+        return next((asked for asked in self.asked if not asked.holds), None)
+
+    @property
     def reason(self) -> Reason | None:
-        return next((asked.rule for asked in self.asked if not asked.holds), None)
+        """What apps are told: whom we have contracts with is no concern of theirs."""
+        if self.failed is None:
+            return None
+        return Reason.USE if self.failed.rule is Reason.LICENSOR else self.failed.rule
 
     @property
     def playable(self) -> bool:
@@ -96,6 +108,7 @@ def judge(
     country: str,
     at: datetime,
     taken_down: bool = False,
+    licensed: bool = True,
     explicit: bool = False,
     explicit_filter: bool = False,
 ) -> Verdict:
@@ -108,6 +121,7 @@ def judge(
     waiting = not open_now and bool(future)
     asked = [
         Asked(rule=Reason.TAKEN_DOWN, holds=not taken_down, detail="the release must not have been taken down"),
+        Asked(rule=Reason.LICENSOR, holds=licensed, detail="its licensor must be one we have a contract with"),
         Asked(rule=Reason.USE, holds=bool(offered), detail=f"it must be offered for {use.value}"),
     ]
     if offered:

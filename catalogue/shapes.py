@@ -11,8 +11,9 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from catalogue.licensors import is_licensed
 from catalogue.models import Artist, Release, Track
-from catalogue.rules import Reason, Use, Verdict, Window, judge, window
+from catalogue.rules import TOLD, Use, Verdict, Window, judge, window
 from massivemusic.images import cover_template
 
 read_windows = msgspec.json.Decoder(list[tuple[str, bool, float, float | None]]).decode
@@ -41,6 +42,7 @@ def verdict_on(track: Track, ear: Ear, *, use: Use = Use.STREAM) -> Verdict:
         country=ear.country,
         at=ear.at,
         taken_down=track.gone_at is not None or track.release.taken_down_at is not None,
+        licensed=is_licensed(track.release.licensor_id),
         explicit=track.explicit,
         explicit_filter=ear.explicit_filter,
     )
@@ -84,7 +86,7 @@ class TrackShape(serializers.ModelSerializer[Track]):
 
     def get_playable(self, track: Track) -> bool: ...  # type: ignore[empty-body]
 
-    @extend_schema_field(serializers.ChoiceField(choices=[reason.value for reason in Reason], allow_null=True))
+    @extend_schema_field(serializers.ChoiceField(choices=[reason.value for reason in TOLD], allow_null=True))
     def get_unplayable_reason(self, track: Track) -> str | None: ...
 
     def to_representation(self, track: Track) -> dict[str, Any]:

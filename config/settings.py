@@ -352,6 +352,8 @@ STREAM_BLOCK_SECONDS = env.int("STREAM_BLOCK_SECONDS", default=60)
 USAGE_CHANNEL = env.str("USAGE_CHANNEL", default="http")  # the bucket channel is not built yet
 USAGE_DOUBT = env.str("USAGE_DOUBT", default="hold")  # hold: wait for the platform's report; resend: risk twice
 # Whether the platform keeps the good plays of a batch it refuses for its bad ones: to be learnt in compliance testing.
+# Licensors whose music may be used, by the platform's ids; none listed means everybody's.
+LICENSORS = frozenset(env.list("LICENSORS", cast=int, default=[]))
 USAGE_PARTIAL = env.str("USAGE_PARTIAL", default="reject")  # reject: none was kept; keep: the good ones were
 USAGE_BATCH_SIZE = env.int("USAGE_BATCH_SIZE", default=20)
 USAGE_BODY = env.str("USAGE_BODY", default="json")  # or xml

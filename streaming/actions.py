@@ -124,9 +124,10 @@ def wrong(field: str, detail: str) -> InvalidParameter:
 
 def unavailable(verdict: Verdict) -> TrackUnavailable:
     """The refusal that names the first rule which does not hold."""
-    failed = next(asked for asked in verdict.asked if not asked.holds)
-    members: dict[str, Any] = {"reason": failed.rule.value}
-    if failed.rule is Reason.NOT_YET and verdict.available_from is not None:
+    failed, reason = verdict.failed, verdict.reason
+    assert failed is not None  # noqa: S101  the verdict is a no
+    members: dict[str, Any] = {"reason": reason}
+    if reason is Reason.NOT_YET and verdict.available_from is not None:
         members["available_from"] = rfc3339(verdict.available_from)
     return TrackUnavailable(f"the track cannot be streamed: {failed.detail}", **members)
 

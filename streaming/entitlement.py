@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
+from catalogue.licensors import is_licensed
 from catalogue.rules import Use, Verdict, Window, judge, window
 
 # The offers' territories stay in the database: a world-wide list is long and only one of them matters.
@@ -17,7 +18,7 @@ QUESTION: Final = """
     SELECT l.country, l.explicit_filter,
            EXISTS (SELECT 1 FROM subscriptions_subscription s
                     WHERE s.listener_id = l.id AND s.entitled_from <= %(now)s AND s.entitled_until > %(now)s),
-           t.release_id, t.explicit, t.gone_at IS NOT NULL OR r.taken_down_at IS NOT NULL,
+           t.release_id, t.explicit, t.gone_at IS NOT NULL OR r.taken_down_at IS NOT NULL, r.licensor_id,
            (SELECT json_agg(json_build_array(l.country = ANY (g.territories),
                                              extract(epoch FROM o.starts_at), extract(epoch FROM o.ends_at)))
               FROM catalogue_offer o JOIN catalogue_region g ON g.id = o.region_id
@@ -46,13 +47,14 @@ def standing(*, listener_id: UUID, track_id: int, now: datetime, use: Use = Use.
         row = cursor.fetchone()
     if row is None:
         return None
-    country, hides_explicit, subscribed, release_id, explicit, down, offers = row
+    country, hides_explicit, subscribed, release_id, explicit, down, licensor_id, offers = row
     verdict = judge(
         windows=windows_from(offers),
         use=use,
         country=country,
         at=now,
         taken_down=bool(down),
+        licensed=is_licensed(licensor_id),
         explicit=bool(explicit),
         explicit_filter=hides_explicit,
     )

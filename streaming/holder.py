@@ -17,6 +17,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from catalogue.licensors import listed_licensors
+
 # clock_timestamp() and not now(): a claim that waited for another's row lock must see the time after it.
 # A crash may forget the last claims, and the platform's own rule stands behind this one: so the commit
 # does not wait for the disk.
@@ -26,6 +28,7 @@ CLAIM: Final = """
           FROM accounts_listener l, catalogue_track t JOIN catalogue_release r ON r.id = t.release_id
          WHERE l.id = %(listener)s AND l.closed_at IS NULL AND t.id = %(track)s
            AND t.release_id = coalesce(%(release)s, t.release_id)
+           AND (r.licensor_id = ANY (%(licensors)s::int[]) OR %(licensors)s::int[] IS NULL)
            AND t.gone_at IS NULL AND r.taken_down_at IS NULL AND NOT (t.explicit AND l.explicit_filter)
            AND EXISTS (SELECT 1 FROM subscriptions_subscription s
                         WHERE s.listener_id = l.id AND s.entitled_from <= %(now)s AND s.entitled_until > %(now)s)
@@ -101,7 +104,7 @@ def claim_stream(
     `now` decides about subscription and offers, PostgreSQL's own clock about devices.
     """
     wish = {"listener": listener_id, "client": client_id, "stream": stream_id, "track": track_id}
-    wish["release"] = release_id
+    wish |= {"release": release_id, "licensors": listed_licensors()}
     with connection.prepared() as cursor:  # type: ignore[attr-defined]
         cursor.execute(CLAIM, wish | {"now": now, "block": block_seconds})
         row = cursor.fetchone()

@@ -278,7 +278,9 @@ def test_names_every_rule_that_was_asked(phone: Api, shelve: Any) -> None:
 
     assert body["available"] is False
     holds = {rule["rule"]: rule["holds"] for rule in body["reasons"]}
-    assert holds == {"TAKEN_DOWN": True, "USE": True, "TERRITORY": False, "EXPLICIT_FILTER": True}
+    assert holds == {
+        "TAKEN_DOWN": True, "LICENSOR": True, "USE": True, "TERRITORY": False, "EXPLICIT_FILTER": True,
+    }  # fmt: skip
 
     body = json.loads(phone.get("catalogue/tracks/1/availability?country=US").content)
     assert {rule["rule"] for rule in body["reasons"] if rule["holds"]} == {reason.value for reason in Reason}

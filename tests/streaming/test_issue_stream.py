@@ -15,6 +15,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from accounts.actions import close_account
 from accounts.models import Listener
@@ -136,6 +137,23 @@ def test_says_why_a_known_track_cannot_be_played(phone: Api, shelve: Any, change
     if reason == "NOT_YET":
         assert body["available_from"] == FUTURE.isoformat().replace("+00:00", "Z")
     assert not StreamHolder.objects.exists()
+
+
+@pytest.mark.parametrize(("listed", "streams"), [(set(), True), ({4}, True), ({4, 9}, True), ({9}, False)])
+def test_only_licensors_on_the_list_are_heard(
+    phone: Api, track: Track, settings: Settings, listed: set[int], streams: bool
+) -> None:
+    settings.LICENSORS = frozenset(listed)
+    response = phone.post("streams", wish(track))
+    shown = json.loads(phone.get(f"catalogue/tracks/{track.pk}").content)
+    asked = json.loads(phone.get(f"catalogue/tracks/{track.pk}/availability").content)
+
+    assert Track.objects.playable(country="GB", at=timezone.now()).filter(pk=track.pk).exists() is streams
+    assert (shown["playable"], asked["available"], response.status_code == 201) == (streams,) * 3
+    if not streams:
+        assert expect_problem(response, 403, "track_unavailable")["reason"] == "USE"
+        assert shown["unplayable_reason"] == "USE"
+        assert {rule["rule"]: rule["holds"] for rule in asked["reasons"]}["LICENSOR"] is False
 
 
 def test_the_end_of_time_is_no_trouble(api: Any, listener: Listener, shelve: Any) -> None:
