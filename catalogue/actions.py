@@ -29,7 +29,8 @@ ATTEMPTS_TO_DIE: Final = 8
 BODIES_AT_ONCE, MEMBERS_AT_ONCE = 200, 500  # one transaction's worth
 WAKE_EVERY_SECONDS: Final = 0.2
 # One applier at a time: none waits for another, and changes are numbered in the order of their commits.
-LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('catalogue.apply'))"
+LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext(%s))"
+LOCK_KEY: Final = "catalogue.apply"
 
 State, Kind = CatalogueEvent.State, CatalogueEvent.Kind
 log = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ def next_batch(*, locked: bool = True) -> list[CatalogueEvent]:
 
 def taken_lock() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(LOCK)
+        cursor.execute(LOCK, [LOCK_KEY])
         return bool(cursor.fetchone()[0])
 
 

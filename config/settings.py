@@ -205,6 +205,7 @@ CELERY_BEAT_SCHEDULE = {
     "outbox.sweep": {"task": "outbox.sweep", "schedule": 10.0},
     "billing.sweep": {"task": "billing.sweep", "schedule": 10.0},
     "catalogue.apply": {"task": "catalogue.apply", "schedule": 2.0},  # a takedown must not wait
+    "catalogue.prune": {"task": "catalogue.prune", "schedule": 3600.0},
     "subscriptions.extend": {"task": "subscriptions.extend", "schedule": 600.0},
     "usage.batch": {"task": "usage.batch", "schedule": float(USAGE_EVERY_SECONDS)},
     "usage.partitions": {"task": "usage.partitions", "schedule": 3600.0},
@@ -354,6 +355,8 @@ USAGE_DOUBT = env.str("USAGE_DOUBT", default="hold")  # hold: wait for the platf
 # Whether the platform keeps the good plays of a batch it refuses for its bad ones: to be learnt in compliance testing.
 # Licensors whose music may be used, by the platform's ids; none listed means everybody's.
 LICENSORS = frozenset(env.list("LICENSORS", cast=int, default=[]))
+# How long catalogue events are kept on which no release stands any more.
+CATALOGUE_EVENT_DAYS = env.int("CATALOGUE_EVENT_DAYS", default=90)
 USAGE_PARTIAL = env.str("USAGE_PARTIAL", default="reject")  # reject: none was kept; keep: the good ones were
 USAGE_BATCH_SIZE = env.int("USAGE_BATCH_SIZE", default=20)
 USAGE_BODY = env.str("USAGE_BODY", default="json")  # or xml
