@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
@@ -21,6 +19,7 @@ from kernel.errors import InvalidParameter, MissingParameter
 from kernel.values import is_country
 from web.callers import ListenerRequest
 from web.pages import PAGE_PARAMETERS, RankedPages, page_of
+from web.params import instant_in
 
 MAX_QUERY: Final = 200
 
@@ -162,19 +161,8 @@ class Availability(CatalogueView):
         country = params.get("country", ear.country)
         if use is None or not is_country(country):
             raise InvalidParameter("use must be stream or download, country an ISO 3166-1 alpha-2 code")
-        at = instant_from(params["at"]) if "at" in params else ear.at
+        at = instant_in(request, "at") or ear.at
         asked_for = Ear(country=country, explicit_filter=ear.explicit_filter, at=at)
         verdict = verdict_on(track_of(track_id, asked_for), asked_for, use=use)
         reasons = [{"rule": a.rule.value, "holds": a.holds, "detail": a.detail} for a in verdict.asked]
         return Response({"available": verdict.playable, "reasons": reasons})
-
-
-def instant_from(text: str) -> datetime:
-    """An aware RFC 3339 time. Raises InvalidParameter for a naive or impossible one."""
-    try:
-        moment = parse_datetime(text.replace(" ", "+"))
-        if moment is not None and moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise InvalidParameter("at must be an RFC 3339 time with its offset")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -16,7 +14,7 @@ from catalogue.models import Artist, Release, ReleaseQuerySet
 from catalogue.shapes import ArtistRef, Asked, ReleaseShape, ReleaseWithTracks
 from kernel.errors import InvalidParameter, Kind, Refusal
 from web.callers import ListenerRequest
-from web.pages import PAGE_PARAMETERS, Pages, limit_from, page_of
+from web.pages import PAGE_PARAMETERS, Pages, cursor_of, limit_from, number_in, page_of
 
 ORDERS: Final = {"-release_date": ("-shelf_date", "-id"), "release_date": ("shelf_date", "id")}
 MAX_WORD: Final = 512
@@ -162,11 +160,13 @@ class Changes(CatalogueView):
     )
     def get(self, request: ListenerRequest) -> Response:
         """Releases added, changed and gone since a cursor, each once, as they stand now."""
-        since, limit = change_from(request.query_params.get("since", "")), limit_from(request)
+        since = number_in(request.query_params.get("since", ""), mark="c", name="since")
+        limit = limit_from(request)
         changed = Release.objects.filter(change__gt=since).told().order_by("change")
         rows = list(changed[: limit + 1])
         shown = [self.told(release, since) for release in rows[:limit]]
-        cursor = cursor_of(rows[:limit][-1].change if rows else since)
+        last = rows[:limit][-1].change if rows else since
+        cursor = cursor_of(last or 0, mark="c")
         here = request.build_absolute_uri()
         following = replace_query_param(here, "since", cursor) if len(rows) > limit else None
         return Response({"results": shown, "next": following, "cursor": cursor})
@@ -177,20 +177,3 @@ class Changes(CatalogueView):
         new = release.arrival is not None and release.arrival > since
         change = "added" if new else "changed"
         return {"release_id": release.pk, "change": change, "release": ReleaseShape(release).data}
-
-
-def cursor_of(change: int | None) -> str:
-    return base64.urlsafe_b64encode(f"c{change or 0}".encode()).decode()
-
-
-def change_from(cursor: str) -> int:
-    """The number of the last change a reader has seen. Raises InvalidParameter for a cursor we did not make."""
-    if not cursor:
-        return 0
-    try:
-        text = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
-    except (ValueError, binascii.Error):
-        text = ""
-    if not (text.startswith("c") and text[1:].isdigit() and len(text) < 20):
-        raise InvalidParameter("since: not a cursor of ours")
-    return int(text[1:])

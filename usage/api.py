@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from kernel.errors import InvalidParameter
 from usage.intake import take_plays
 from usage.models import Play
 from usage.reading import MOST, plays_in
@@ -23,6 +20,7 @@ from usage.rules import USER_AGENT_LIMIT, Mode
 from web.bodies import AlwaysJSON, json_bytes
 from web.callers import IsListener, ListenerRequest, listener_id_of
 from web.pages import PAGE_PARAMETERS, Pages, page_of
+from web.params import instant_in
 
 
 class PlayInput(serializers.Serializer[Any]):
@@ -101,24 +99,10 @@ class Plays(APIView):
     def get(self, request: ListenerRequest) -> Response:
         """The caller's plays, newest first, each with where it stands on its way to the rightsholders."""
         plays = Play.objects.filter(listener_id=listener_id_of(request))
-        if (start := bound(request, "from")) is not None:
+        if (start := instant_in(request, "from")) is not None:
             plays = plays.filter(played_at__gte=start)
-        if (end := bound(request, "to")) is not None:
+        if (end := instant_in(request, "to")) is not None:
             plays = plays.filter(played_at__lt=end)
         pages = PlayPages()
         page = pages.paginate_queryset(plays, request, view=self)
         return pages.get_paginated_response(PlayShape(page, many=True).data)
-
-
-def bound(request: ListenerRequest, name: str) -> datetime | None:
-    """An aware time from the query, None when absent. Raises InvalidParameter."""
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    try:
-        moment: Any = parse_datetime(text.replace(" ", "+"))
-        if moment is not None and moment.tzinfo is not None:
-            return moment.astimezone(UTC)  # type: ignore[no-any-return]
-    except (ValueError, OverflowError):
-        pass
-    raise InvalidParameter(f"{name} must be an RFC 3339 time with its offset")

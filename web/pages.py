@@ -65,7 +65,7 @@ class RankedPages(BasePagination):
         limit, offset = limit_from(request), offset_from(request)
         rows = list(queryset[offset : offset + limit + 1])
         if len(rows) > limit and offset + limit < DEEPEST:
-            cursor = base64.urlsafe_b64encode(f"o{offset + limit}".encode()).decode()
+            cursor = cursor_of(offset + limit, mark="o")
             self.next_link = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
         return rows[:limit]
 
@@ -75,15 +75,27 @@ class RankedPages(BasePagination):
 
 def offset_from(request: Request) -> int:
     """The offset a ranked cursor hides. Raises InvalidParameter for a cursor we did not make."""
-    cursor = request.query_params.get("cursor", "")
+    offset = number_in(request.query_params.get("cursor", ""), mark="o", name="cursor")
+    if offset >= DEEPEST:
+        raise InvalidParameter("cursor: not one of ours")
+    return offset
+
+
+def cursor_of(number: int, *, mark: str) -> str:
+    """An opaque cursor that hides a number; the mark tells one kind from another."""
+    return base64.urlsafe_b64encode(f"{mark}{number}".encode()).decode()
+
+
+def number_in(cursor: str, *, mark: str, name: str) -> int:
+    """The number a cursor hides, 0 in an empty one. Raises InvalidParameter for a cursor we did not make."""
     if not cursor:
         return 0
     try:
         text = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
     except (ValueError, binascii.Error):
         text = ""
-    if not (text.startswith("o") and text[1:].isdigit() and int(text[1:]) < DEEPEST):
-        raise InvalidParameter("the cursor is not one of ours")
+    if not (text.startswith(mark) and text[1:].isdigit() and len(text) < 20):
+        raise InvalidParameter(f"{name}: not one of ours")
     return int(text[1:])
 
 

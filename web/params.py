@@ -1,0 +1,24 @@
+"""What query parameters have in common."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.utils.dateparse import parse_datetime
+from rest_framework.request import Request
+
+from kernel.errors import InvalidParameter
+
+
+def instant_in(request: Request, name: str) -> datetime | None:
+    """An RFC 3339 time with its offset, in UTC; None when absent. Raises InvalidParameter."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        moment: datetime | None = parse_datetime(text.replace(" ", "+"))  # an unescaped + arrives as a space
+        if moment is not None and moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidParameter(f"{name} must be an RFC 3339 time with its offset")
