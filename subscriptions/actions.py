@@ -112,12 +112,15 @@ def tell_platform(subscription: Subscription, *, now: datetime) -> PlatformWindo
 
 
 def queue_window(subscription: Subscription, *, at: datetime) -> PlatformWindow | None:
-    """Store the window that holds `at` and its message, unless it says nothing that the one before did not."""
+    """Store the window that holds `at` and its message, unless the platform was last told just that.
+
+    A later stretch, told ahead, takes nothing of it back.
+    """
     terms = window_at(terms_of(subscription), at)
     facts = {name: getattr(subscription, name) for name in ("plan", "recurring_fee", "currency", "country", "postcode")}
     dates = {name: getattr(terms, name) for name in ("activated_at", "starts_at", "trial_ends_at", "expires_at")}
     window = PlatformWindow(subscription=subscription, **facts, **dates)
-    newest = subscription.windows.order_by("-created_at").first()
+    newest = subscription.windows.filter(starts_at__lt=terms.expires_at).order_by("-created_at").first()
     if newest is not None and all(getattr(newest, name) == getattr(window, name) for name in PlatformWindow.TOLD):
         return None
     window.save()

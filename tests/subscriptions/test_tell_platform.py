@@ -281,6 +281,17 @@ def test_what_outlasts_a_month_is_told_month_by_month(listener: Listener, sandbo
     assert windows[-1].expires_at == end
 
 
+def test_old_news_after_the_next_month_was_told_tells_nothing_again(listener: Listener, sandbox: Platform) -> None:
+    start = timezone.now().replace(microsecond=0) - timedelta(days=27, hours=12)
+    said(listener, activated_at=start, current_period_start=start, expires_at=start + timedelta(days=90))
+    assert extend_windows(now=add_months(start, 1) - timedelta(hours=1)) == 1
+
+    said(listener, number=2, activated_at=start, current_period_start=start, expires_at=start + timedelta(days=90))
+
+    assert PlatformWindow.objects.count() == 2
+    assert Subscription.objects.get().told_until == add_months(start, 2)
+
+
 def test_a_start_days_ahead_is_told_the_day_before(listener: Listener, sandbox: Platform) -> None:
     now = timezone.now().replace(microsecond=0)
     start = now + timedelta(days=3)
