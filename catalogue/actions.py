@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -95,32 +95,41 @@ def apply_batch() -> int:
     mirror.prepare()
     try:
         with transaction.atomic():
+            if not taken_lock():
+                return 0
             events = next_batch()
             settle(events, apply_bodies(events, now=timezone.now()))
     except OperationalError:
         raise  # the database's trouble, not the events'
     except Exception:
         log.exception("a batch of catalogue events was not applied as a whole")
-        return sum(apply_event(event_id=event.pk) is not None for event in next_batch(locked=False))
+        return sum(apply_event(event_id=event.pk) is not None for event in next_batch())
     return len(events)
 
 
-def next_batch(*, locked: bool = True) -> list[CatalogueEvent]:
-    """The bodies that have waited longest, as many as make one transaction; none while another applier is at it."""
-    if locked and not taken_lock():
-        return []
-    waiting = due_events().order_by("due_at", "pk").values_list("pk", "members")[:BODIES_AT_ONCE]
-    chosen: list[int] = []
+def next_batch() -> list[CatalogueEvent]:
+    """The bodies that have waited longest, as many as make one transaction."""
+    waiting = due_events().order_by("due_at", "pk").only("members")[:BODIES_AT_ONCE]
+    chosen = next(cut(waiting), [])
+    return list(CatalogueEvent.objects.filter(pk__in=[event.pk for event in chosen]).order_by("pk"))
+
+
+def cut(events: Iterable[CatalogueEvent]) -> Iterator[list[CatalogueEvent]]:
+    """The events in transactions' worths: as many as hold MEMBERS_AT_ONCE members together, and one at least."""
+    chosen: list[CatalogueEvent] = []
     members = 0
-    for pk, size in waiting:
-        if chosen and members + size > MEMBERS_AT_ONCE:
-            break
-        chosen.append(pk)
-        members += size
-    return list(CatalogueEvent.objects.filter(pk__in=chosen).order_by("pk"))
+    for event in events:
+        if chosen and members + event.members > MEMBERS_AT_ONCE:
+            yield chosen
+            chosen, members = [], 0
+        chosen.append(event)
+        members += event.members
+    if chosen:
+        yield chosen
 
 
 def taken_lock() -> bool:
+    """Become the one applier until the transaction ends; False while somebody else is."""
     with connection.cursor() as cursor:
         cursor.execute(LOCK, [LOCK_KEY])
         return bool(cursor.fetchone()[0])
@@ -132,14 +141,14 @@ def due_events() -> QuerySet[CatalogueEvent]:
 
 
 def apply_event(*, event_id: int) -> str | None:
-    """Apply one stored body by itself; the state afterwards, None when it was not due.
+    """Apply one stored body by itself; the state afterwards, None when it was not due or another applier is at it.
 
     Where PostgreSQL refuses it, its members are tried one by one: those it takes are applied, the
     others are named in `outcome`. Twice is once; versions see to that.
     """
     mirror.prepare()
     with transaction.atomic():
-        event = due_events().select_for_update(skip_locked=True).filter(pk=event_id).first()
+        event = due_events().filter(pk=event_id).first() if taken_lock() else None
         if event is None:
             return None
         try:

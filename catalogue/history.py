@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from catalogue import mirror
-from catalogue.actions import LOCK_KEY, MEMBERS_AT_ONCE, apply_bodies
+from catalogue.actions import LOCK_KEY, apply_bodies, cut
 from catalogue.models import Artist, CatalogueEvent, Release
 
 NO_VERSION: Final = -1  # below every version of the platform's
@@ -35,7 +34,7 @@ def rebuild(*, now: datetime) -> int:
     Release.objects.update(version=NO_VERSION)
     Artist.objects.update(version=NO_VERSION)
     bodies = 0
-    for events in batches():
+    for events in cut(CatalogueEvent.objects.order_by("pk").iterator(chunk_size=100)):
         mirror.prepare()
         apply_bodies(events, now=now)
         bodies += len(events)
@@ -43,18 +42,6 @@ def rebuild(*, now: datetime) -> int:
     if some := list(lost.order_by("pk").values_list("pk", flat=True)[:5]):
         raise EventsMissing(f"no event is left of {lost.count()} release(s), such as {', '.join(map(str, some))}")
     return bodies
-
-
-def batches() -> Iterator[list[CatalogueEvent]]:
-    """All kept events in the order they came, as many at a time as the applier takes."""
-    chosen: list[CatalogueEvent] = []
-    for event in CatalogueEvent.objects.order_by("pk").iterator(chunk_size=100):
-        if chosen and sum(each.members for each in chosen) + event.members > MEMBERS_AT_ONCE:
-            yield chosen
-            chosen = []
-        chosen.append(event)
-    if chosen:
-        yield chosen
 
 
 def prune(*, now: datetime) -> int:

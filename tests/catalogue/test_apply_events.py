@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import threading
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections, transaction
 from django.db.models import F
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalogue.actions import apply_batch, apply_event, apply_members, store_event
+from catalogue.actions import apply_batch, apply_event, apply_members, store_event, taken_lock
 from catalogue.events import EventRefused, read_member
 from catalogue.models import Artist, CatalogueEvent, Offer, Region, Release, Track
 from tests.helpers import apply_member, offer, release_event, track_member
@@ -287,6 +288,34 @@ def test_a_batch_takes_many_bodies_and_one_transaction(django_assert_max_num_que
         assert apply_batch() == 40
     assert Release.objects.count() == 40
     assert apply_batch() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("apply_now", [apply_batch, lambda: apply_event(event_id=CatalogueEvent.objects.get().pk)])
+def test_nobody_applies_while_another_applier_is_at_it(apply_now: Any) -> None:
+    store_event(body=json.dumps([release_event()]).encode(), members=[release_event()])
+    taken, done = threading.Event(), threading.Event()
+
+    def another() -> None:
+        try:
+            with transaction.atomic():
+                assert taken_lock()
+                taken.set()
+                done.wait(10)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=another)
+    thread.start()
+    try:
+        assert taken.wait(10)
+        assert not apply_now()
+        assert not Release.objects.exists()
+    finally:
+        done.set()
+        thread.join(10)
+    assert apply_now()
+    assert Release.objects.count() == 1
 
 
 def test_hostile_titles_are_kept_as_text() -> None:
