@@ -226,15 +226,6 @@ def members_of(event: CatalogueEvent) -> list[Any]:
     return members
 
 
-def apply_members(members: Iterable[object], *, now: datetime) -> dict[str, Any]:
-    """Apply members that no stored body holds; how many were applied, stale or tests, and which were refused."""
-    with transaction.atomic():
-        mirror.prepare()
-        reading = read_members(members, event_id=None)
-        judge([reading], now=now)
-    return reading.outcome
-
-
 def read_members(members: Iterable[object], *, event_id: int | None, kind: str = Kind.STANDARD) -> Reading:
     """What the members claim. One that cannot be understood is named and costs the others nothing."""
     reading = Reading()

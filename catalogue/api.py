@@ -117,8 +117,8 @@ class Tracks(CatalogueView):
         ear = ear_of(request)
         told = Track.objects.told(country=ear.country)
         if isrcs := request.query_params.get("isrc", ""):
-            known = told.filter(isrc__in=codes_from(isrcs, name="isrc"))
-            tracks, missing = in_order(codes_from(isrcs, name="isrc"), known.order_by("pk"), by="isrc")
+            codes = codes_from(isrcs, name="isrc")
+            tracks, missing = in_order(codes, told.filter(isrc__in=codes).order_by("pk"), by="isrc")
         else:
             ids = ids_from(request.query_params.get("ids", ""))
             tracks, missing = in_order(ids, told.filter(pk__in=ids), by="pk")

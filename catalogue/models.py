@@ -107,10 +107,10 @@ class Release(models.Model):
 # A track's offers as [use, whether they hold in the country, start, end], in Unix time. The territories stay
 # in the database: a world-wide list is long, and only one of them matters.
 WINDOWS: Final = """
-    (SELECT json_agg(json_build_array(o.use, %s = ANY (g.territories),
+    (SELECT json_agg(json_build_array(o.use, {country} = ANY (g.territories),
                                       extract(epoch FROM o.starts_at), extract(epoch FROM o.ends_at)))
        FROM catalogue_offer o JOIN catalogue_region g ON g.id = o.region_id
-      WHERE o.track_id = catalogue_track.id)::text
+      WHERE o.track_id = {track})::text
 """
 
 
@@ -129,7 +129,8 @@ class TrackQuerySet(models.QuerySet["Track"]):
 
     def told(self, *, country: str) -> Self:
         """With everything a track's public shape needs, for somebody in `country`, in one statement."""
-        rows = self.select_related("artist", "release").annotate(windows=RawSQL(WINDOWS, [country]))  # noqa: S611  a constant
+        windows = RawSQL(WINDOWS.format(country="%s", track="catalogue_track.id"), [country])  # noqa: S611  constants
+        rows = self.select_related("artist", "release").annotate(windows=windows)
         return rows.only(
             "title", "subtitle", "isrc", "disc_number", "track_number", "duration_seconds", "explicit", "gone_at",
             "artist__name", "release__title", "release__taken_down_at", "release__licensor_id",

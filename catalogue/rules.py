@@ -91,7 +91,7 @@ class Verdict:
 
     @property
     def reason(self) -> Reason | None:
-        """What apps are told: whom we have contracts with is no concern of theirs."""
+        """What apps are told, in the words of the contract, which has none for licensors."""
         if self.failed is None:
             return None
         return Reason.USE if self.failed.rule is Reason.LICENSOR else self.failed.rule

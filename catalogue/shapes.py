@@ -28,16 +28,15 @@ class Ear:
     at: datetime
 
 
-def windows_of(track: Track, *, use: Use) -> list[Window]:
-    """The offers for one use, as the rules read them, of a track that was read with `told()`."""
-    told: str | None = track.windows  # type: ignore[attr-defined]
+def windows_of(told: str | None, *, use: Use) -> list[Window]:
+    """The offers for one use, as the rules read them, from what `models.WINDOWS` told of a track."""
     return [window(here, starts, ends) for for_use, here, starts, ends in read_windows(told or "[]") if for_use == use]
 
 
 def verdict_on(track: Track, ear: Ear, *, use: Use = Use.STREAM) -> Verdict:
     """Judge a track that was read with `told()` for the ear's country."""
     return judge(
-        windows=windows_of(track, use=use),
+        windows=windows_of(track.windows, use=use),  # type: ignore[attr-defined]
         use=use,
         country=ear.country,
         at=ear.at,
@@ -68,9 +67,11 @@ class TrackShape(serializers.ModelSerializer[Track]):
     version = serializers.CharField(source="subtitle", help_text="e.g. Live, Remastered; may be empty")
     artist = ArtistRef()
     release = ReleaseRef()
-    image_url = serializers.SerializerMethodField(help_text="a template: replace {size} by a number of pixels")
-    playable = serializers.SerializerMethodField()
-    unplayable_reason = serializers.SerializerMethodField()
+    image_url = serializers.CharField(read_only=True, help_text="a template: replace {size} by a number of pixels")
+    playable = serializers.BooleanField(read_only=True)
+    unplayable_reason = serializers.ChoiceField(
+        choices=[reason.value for reason in TOLD], allow_null=True, read_only=True
+    )
 
     class Meta:
         model = Track
@@ -81,15 +82,8 @@ class TrackShape(serializers.ModelSerializer[Track]):
         read_only_fields = fields
         ref_name = "Track"
 
-    # Only told to the schema; `to_representation` is written out, because pages of fifty tracks are common.
-    def get_image_url(self, track: Track) -> str: ...  # type: ignore[empty-body]
-
-    def get_playable(self, track: Track) -> bool: ...  # type: ignore[empty-body]
-
-    @extend_schema_field(serializers.ChoiceField(choices=[reason.value for reason in TOLD], allow_null=True))
-    def get_unplayable_reason(self, track: Track) -> str | None: ...
-
     def to_representation(self, track: Track) -> dict[str, Any]:
+        """Written out, because pages of fifty tracks are common."""
         reason = verdict_on(track, self.context["ear"]).reason
         return {
             "id": track.pk,

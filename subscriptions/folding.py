@@ -80,7 +80,7 @@ def fold(facts: Sequence[Fact]) -> Folded:
         postcode=data.get("postcode") or "",
         activated_at=time(data["activated_at"]),
         starts_at=time(data["current_period_start"]),
-        trial_ends_at=time(data["trial_ends_at"]) if data.get("trial_ends_at") else None,
+        trial_ends_at=trial_end(data),
         expires_at=time(data["expires_at"]),
         entitled_from=entitled_from,
         entitled_until=entitled_until,
@@ -95,17 +95,25 @@ def right_after(facts: Sequence[Fact]) -> tuple[datetime, datetime]:
     Billing tells of a renewal before it begins. Until then what was paid before still holds: the
     stretch is drawn out, where the new period follows within a day, instead of beginning anew.
     """
-    began = ends = None
-    for fact in facts:
-        start, expiry = time(fact.data["current_period_start"]), time(fact.data["expires_at"])
-        ahead = start > fact.occurred_at
-        if began is None or ends is None or not ahead or ends + AT_MOST_APART < start:
+    began, ends = stretch_of(facts[0])
+    ends = max(ends, began)
+    for fact in facts[1:]:
+        start, end = stretch_of(fact)
+        if start <= fact.occurred_at or ends + AT_MOST_APART < start:
             began = start
-        _, runs_on = read_status(fact.data, as_of=fact.occurred_at)
-        ends = max(expiry if runs_on else min(expiry, fact.occurred_at), began)
-    assert began is not None  # noqa: S101  there is at least one fact
-    assert ends is not None  # noqa: S101
+        ends = max(end, began)
     return began, ends
+
+
+def stretch_of(fact: Fact) -> tuple[datetime, datetime]:
+    """From the period's start to where the right ends, which may lie before it."""
+    expiry = time(fact.data["expires_at"])
+    _, runs_on = read_status(fact.data, as_of=fact.occurred_at)
+    return time(fact.data["current_period_start"]), expiry if runs_on else min(expiry, fact.occurred_at)
+
+
+def trial_end(data: dict[str, Any]) -> datetime | None:
+    return time(data["trial_ends_at"]) if data.get("trial_ends_at") else None
 
 
 def read_status(data: dict[str, Any], *, as_of: datetime) -> tuple[Status, bool]:
@@ -115,7 +123,7 @@ def read_status(data: dict[str, Any], *, as_of: datetime) -> tuple[Status, bool]
     "at period end". A cancellation without that, an expiry and a refund end it at the event.
     """
     ending = bool(data.get("cancel_at_period_end"))
-    trial_ends_at = time(data["trial_ends_at"]) if data.get("trial_ends_at") else None
+    trial_ends_at = trial_end(data)
     match data["status"]:
         case "active" if ending:
             return Status.CANCELLING, True

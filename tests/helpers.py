@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,12 +18,14 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Listener
-from catalogue.actions import apply_members
+from catalogue import mirror
+from catalogue.actions import judge, read_members
 
 EUROPE = ["GB", "IE", "DE", "FR"]
 
@@ -142,9 +144,18 @@ def release_event(id_: int = 7001001, *, version: int = 1, tracks: Any = None, *
     } | changes
 
 
+def apply_members(members: Iterable[object]) -> dict[str, Any]:
+    """Apply members that no stored body holds; how many were applied, stale or tests, and which were refused."""
+    with transaction.atomic():
+        mirror.prepare()
+        reading = read_members(members, event_id=None)
+        judge([reading], now=timezone.now())
+    return reading.outcome
+
+
 def apply_member(member: Any) -> str:
     """Apply one member of a catalogue event; what became of it."""
-    outcome = apply_members([member], now=timezone.now())
+    outcome = apply_members([member])
     assert not outcome["refused"], outcome
     return "conflict" if "conflicts" in outcome else next(what for what in outcome if what != "refused")
 

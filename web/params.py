@@ -15,10 +15,16 @@ def instant_in(request: Request, name: str) -> datetime | None:
     text = request.query_params.get(name)
     if text is None:
         return None
+    moment = instant_of(text.replace(" ", "+"))  # an unescaped + arrives as a space
+    if moment is None:
+        raise InvalidParameter(f"{name} must be an RFC 3339 time with its offset")
+    return moment
+
+
+def instant_of(text: object) -> datetime | None:
+    """The time in UTC that a text with an offset names; None for anything else."""
     try:
-        moment: datetime | None = parse_datetime(text.replace(" ", "+"))  # an unescaped + arrives as a space
-        if moment is not None and moment.tzinfo is not None:
-            return moment.astimezone(UTC)
+        moment = parse_datetime(text) if isinstance(text, str) else None
+        return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
     except (ValueError, OverflowError):
-        pass
-    raise InvalidParameter(f"{name} must be an RFC 3339 time with its offset")
+        return None

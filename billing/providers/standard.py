@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import ValidationError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
@@ -20,6 +19,7 @@ from billing.registry import Reader, reader_of
 from kernel.errors import Kind, Refusal
 from web.bodies import NotJSON, parse_json
 from web.exceptions import flatten
+from web.params import instant_of
 
 PROVIDER: Final = "standard"
 AHEAD: Final = timedelta(hours=1)  # how far a billing system's clock may run ahead of ours
@@ -96,15 +96,10 @@ def envelope(document: Any) -> tuple[str, datetime, Mapping[str, Any]]:
 
 def instant(text: object) -> datetime:
     """An aware time within sane years, in UTC. Raises ValueError."""
-    try:
-        moment = parse_datetime(text) if isinstance(text, str) else None
-        if moment is not None and moment.tzinfo is not None:
-            moment = moment.astimezone(UTC)
-            if 2000 <= moment.year <= 2100:
-                return moment
-    except (ValueError, OverflowError):
-        pass
-    raise ValueError("timestamp must be an RFC 3339 time with its offset, of the years 2000 to 2100")
+    moment = instant_of(text)
+    if moment is None or not 2000 <= moment.year <= 2100:
+        raise ValueError("timestamp must be an RFC 3339 time with its offset, of the years 2000 to 2100")
+    return moment
 
 
 def understood(reader: Reader, data: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 from django.db.models import F
-from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalogue.actions import apply_batch, apply_event, apply_members, store_event, taken_lock
+from catalogue.actions import apply_batch, apply_event, store_event, taken_lock
 from catalogue.events import EventRefused, read_member
 from catalogue.models import Artist, CatalogueEvent, Offer, Region, Release, Track
-from tests.helpers import apply_member, offer, release_event, track_member
+from tests.helpers import apply_member, apply_members, offer, release_event, track_member
 
 pytestmark = pytest.mark.django_db
 
@@ -127,7 +126,7 @@ def test_other_content_under_the_same_version_is_a_conflict_and_the_first_stands
 
 
 def test_a_conflict_within_one_body_is_one_too() -> None:
-    outcome = apply_members([release_event(title="First"), release_event(title="Second")], now=timezone.now())
+    outcome = apply_members([release_event(title="First"), release_event(title="Second")])
 
     assert outcome == {"applied": 1, "refused": [], "conflicts": [7001001]}
 
@@ -223,7 +222,7 @@ def test_a_member_that_makes_no_sense_is_refused_by_name(member: Any, field: str
 
 
 def test_a_refused_member_costs_the_others_nothing() -> None:
-    outcome = apply_members([release_event(1), release_event(2, title=7), release_event(3)], now=timezone.now())
+    outcome = apply_members([release_event(1), release_event(2, title=7), release_event(3)])
 
     assert outcome == {
         "applied": 2,
