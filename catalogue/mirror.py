@@ -111,7 +111,8 @@ WRITE_TAKEDOWNS: Final = """
      WHERE takedown ORDER BY id
     ON CONFLICT (id) DO UPDATE SET
            version = EXCLUDED.version, fingerprint = EXCLUDED.fingerprint, event_id = EXCLUDED.event_id,
-           taken_down_at = EXCLUDED.taken_down_at, changed_at = EXCLUDED.changed_at, change = EXCLUDED.change
+           taken_down_at = EXCLUDED.taken_down_at, changed_at = EXCLUDED.changed_at, change = EXCLUDED.change,
+           search = NULL
      WHERE r.version < EXCLUDED.version
     RETURNING r.id
 """
@@ -128,10 +129,14 @@ WRITE_TRACKS: Final = """
            track_number = EXCLUDED.track_number, duration_seconds = EXCLUDED.duration_seconds,
            explicit = EXCLUDED.explicit, search = EXCLUDED.search, gone_at = NULL
 """
+# What is not on the shelves has no words: search then finds what stands without looking anywhere else.
 DROP_TRACKS: Final = """
-    UPDATE catalogue_track t SET gone_at = %(now)s
+    UPDATE catalogue_track t SET gone_at = %(now)s, search = NULL
      WHERE t.release_id = ANY (%(snapshots)s) AND t.gone_at IS NULL
        AND NOT EXISTS (SELECT 1 FROM incoming_track i WHERE i.id = t.id)
+"""
+HUSH_TRACKS: Final = """
+    UPDATE catalogue_track SET search = NULL WHERE release_id = ANY (%(takedowns)s) AND search IS NOT NULL
 """
 # Words too short to be taken for one another, and lone characters, are of no use here.
 WRITE_WORDS: Final = """
@@ -178,7 +183,9 @@ def write(claims: Sequence[Claim], *, now: datetime) -> Written:
         fill(cursor, RELEASES, map(release_row, claims))
         cursor.execute(WRITE_ARTISTS)
         won = returned(cursor, WRITE_RELEASES, {"now": now})
-        applied = [*won, *returned(cursor, WRITE_TAKEDOWNS, {"now": now})]
+        takedowns = returned(cursor, WRITE_TAKEDOWNS, {"now": now})
+        cursor.execute(HUSH_TRACKS, {"takedowns": takedowns})
+        applied = [*won, *takedowns]
         standing = {"now": now, "snapshots": won, "applied": applied}
         current = set(won)
         write_contents(cursor, [facts for facts in snapshots if facts.id in current], standing)

@@ -1,7 +1,8 @@
 """Search over the mirror: every word must be found, the last one may still be being typed.
 
-Of what matches, the most popular are looked at, and ranked by how well they match and how popular
-they are. Only where nothing matches are the words taken for typing errors, and mended.
+What matches is taken in blocks, the most popular first, and within a block ranked by how well it
+matches and how popular it is. Only where nothing matches are the words taken for typing errors, and
+mended.
 """
 
 from __future__ import annotations
@@ -10,22 +11,27 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from django.contrib.postgres.search import SearchQuery
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from catalogue.words import query_words, tsquery_of
 
 LAST: Final = chr(0x10FFFF)  # the character behind all others
-CANDIDATES: Final = 200  # how many of the most popular matches are ranked
 ISRC: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
 UPC: Final = re.compile(r"[0-9]{8,14}")
 
-# Ranks what is likely without reading it a second time.
+# A single word is found quickest along the index of popularity, in small blocks. PostgreSQL would walk along it
+# for several words, too, which it thinks more frequent together than they are: the sum keeps it from that.
+ONE_WORD: Final = (50, "popularity")
+SEVERAL: Final = (200, "(popularity + 0)")
+# What is off the shelves has no words, so one table is all there is to read, and no row of it twice.
 BEST: Final = """
-    SELECT likely.pk FROM ({likely}) AS likely (pk, search, popularity)
-     ORDER BY ts_rank(likely.search, to_tsquery('simple', %s), 1) * (1 + ln(1 + likely.popularity)) DESC, likely.pk
-     LIMIT %s OFFSET %s
+    SELECT id FROM (
+        SELECT id, search, popularity, (row_number() OVER (ORDER BY popularity DESC, id) - 1) / {size} AS block FROM (
+            SELECT id, search, popularity FROM {table} WHERE search @@ to_tsquery('simple', %(wanted)s)
+             ORDER BY {order} DESC, id LIMIT %(deep)s) AS likely) AS numbered
+     ORDER BY block, ts_rank(search, to_tsquery('simple', %(wanted)s), 1) * (1 + popularity) DESC, id
+     LIMIT %(limit)s OFFSET %(offset)s
 """
 # For each word that is not known, the three likest ones. The last word is known when it begins a known one.
 MEND: Final = """
@@ -44,34 +50,31 @@ MEND: Final = """
 class Hits:
     """What was found, best first; read a slice at a time, as a page does."""
 
-    def __init__(self, rows: QuerySet[Any], wanted: str, *, common: bool) -> None:
-        self.rows, self.wanted, self.common = rows, wanted, common
+    def __init__(self, rows: QuerySet[Any], wanted: str, *, one_word: bool) -> None:
+        self.rows, self.wanted, self.one_word = rows, wanted, one_word
 
     def __getitem__(self, page: slice) -> list[Any]:
         best = self.best(page)
         found = self.rows.in_bulk(best)
-        return [found[pk] for pk in best]
+        return [found[pk] for pk in best if pk in found]  # one may have been taken down in between
 
     def best(self, page: slice) -> list[int]:
         """The ids alone, in one statement."""
         if not self.wanted:
             return []
-        query = SearchQuery(self.wanted, search_type="raw", config="simple")
-        # A common word is found quickest along the index of popularity. PostgreSQL would walk along it for
-        # several words, too, which it thinks more frequent together than they are: the sum keeps it from that.
-        popular = F("popularity").desc() if self.common else (F("popularity") + 0.0).desc()
-        likely = self.rows.filter(search=query).order_by(popular, "pk").values("pk", "search", "popularity")
-        inner, params = likely[:CANDIDATES].query.sql_with_params()
+        size, order = ONE_WORD if self.one_word else SEVERAL
+        statement = BEST.format(table=self.rows.model._meta.db_table, size=size, order=order)
+        window = {"deep": -(-page.stop // size) * size, "limit": page.stop - page.start, "offset": page.start}
         with connection.cursor() as cursor:
-            cursor.execute(BEST.format(likely=inner), [*params, self.wanted, page.stop - page.start, page.start])
+            cursor.execute(statement, {"wanted": self.wanted, **window})
             return [pk for (pk,) in cursor.fetchall()]
 
 
 def found(rows: QuerySet[Any], *, text: str, mended: bool = False) -> Hits:
     """The rows whose `search` column holds every word of `text`, best first; none where there is no word."""
     words = query_words(text)
-    common = len(words) == 1 and not mended
-    return Hits(rows, tsquery_of(mend(words) if mended else words), common=common)
+    wanted = tsquery_of(mend(words) if mended else words)
+    return Hits(rows, wanted, one_word=len(words) == 1 and not mended)
 
 
 def mend(words: Sequence[str]) -> Sequence[str | Sequence[str]]:
