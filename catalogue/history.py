@@ -21,7 +21,6 @@ class EventsMissing(Exception):
     """Releases stand in the mirror of which no event is left; the message names how many, and some."""
 
 
-@transaction.atomic
 def rebuild(*, now: datetime) -> int:
     """Apply every kept event again, from nothing, in one transaction; how many bodies.
 
@@ -29,6 +28,11 @@ def rebuild(*, now: datetime) -> int:
     mirror was wrong or is read otherwise now; only `change` goes on counting. Raises EventsMissing,
     and leaves everything as it was, where a release would be lost.
     """
+    with connection.unhurried(), transaction.atomic():  # type: ignore[attr-defined]
+        return apply_everything(now=now)
+
+
+def apply_everything(*, now: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [LOCK_KEY])
     Release.objects.update(version=NO_VERSION)

@@ -1,5 +1,9 @@
+from typing import Any
+
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class ConfigConfig(AppConfig):
@@ -13,3 +17,16 @@ class ConfigConfig(AppConfig):
             platform()
         except ValueError as error:
             raise ImproperlyConfigured(f"MASSIVEMUSIC_*: {error}") from None
+        pre_migrate.connect(take_time)
+        post_migrate.connect(hurry_again)
+
+
+def take_time(using: str, **_: Any) -> None:
+    """A migration of a large table may take longer than anything else is allowed to."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+
+
+def hurry_again(using: str, **_: Any) -> None:
+    with connections[using].cursor() as cursor:
+        cursor.execute("RESET statement_timeout")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,7 +13,7 @@ from django.db.backends.postgresql import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's own backend and three things more."""
+    """Django's own backend and four things more."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,6 +40,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.ensure_connection()
         with self.wrap_database_errors:
             return self._prepare_cursor(psycopg.Cursor(self.connection))  # type: ignore[attr-defined]
+
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """Statements within may take as long as they need: migrations, imports, rebuilding."""
+        with self.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
+        try:
+            yield
+        finally:
+            if not self.needs_rollback and self.is_usable():
+                with self.cursor() as cursor:
+                    cursor.execute("RESET statement_timeout")
 
     def stage(self, table: str, ddl: str) -> None:
         """Have an empty temporary table on this connection: made once, emptied by every commit (so says its DDL).
