@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from django.db.models import Model, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
@@ -12,9 +13,10 @@ from rest_framework.response import Response
 
 from catalogue.lookup import INT32, CatalogueView, codes_from, ear_of, ids_from, in_order
 from catalogue.models import Artist, Release, Track
+from catalogue.reading import TrackRow, tracks_by_id, tracks_by_isrc
 from catalogue.rules import Reason, TrackNotFound, Use
 from catalogue.search import code_in, found
-from catalogue.shapes import ArtistRef, Asked, Ear, ReleaseShape, TrackShape, verdict_on
+from catalogue.shapes import ArtistRef, Asked, Ear, ReleaseShape, TrackShape, tracks_shown, verdict_on
 from kernel.errors import InvalidParameter, MissingParameter
 from kernel.values import is_country
 from web.callers import ListenerRequest
@@ -22,15 +24,15 @@ from web.pages import PAGE_PARAMETERS, RankedPages, page_of
 from web.params import instant_in
 
 MAX_QUERY: Final = 200
+KINDS: Final[dict[str, type[Model]]] = {"track": Track, "release": Release, "artist": Artist}
 
 
-def track_of(track_id: int, ear: Ear) -> Track:
+def track_of(track_id: int, ear: Ear) -> TrackRow:
     """A known track, gone or taken down included. Raises TrackNotFound."""
-    told = Track.objects.told(country=ear.country).filter(pk=track_id)
-    track = told.first() if 0 < track_id <= INT32 else None
-    if track is None:
+    known = tracks_by_id([track_id], country=ear.country) if 0 < track_id <= INT32 else {}
+    if track_id not in known:
         raise TrackNotFound("there is no such track")
-    return track
+    return known[track_id]
 
 
 FOUND: Final = PolymorphicProxySerializer(
@@ -48,7 +50,7 @@ class Search(CatalogueView):
         operation_id="catalogue_search",
         parameters=[
             OpenApiParameter("q", str, required=True, description="words; the last may be unfinished"),
-            OpenApiParameter("type", str, enum=["track", "release", "artist"], default="track"),
+            OpenApiParameter("type", str, enum=list(KINDS), default="track"),
             *PAGE_PARAMETERS,
         ],
         responses=page_of(FOUND, name="Search"),
@@ -61,31 +63,41 @@ class Search(CatalogueView):
         if len(text) > MAX_QUERY or "\x00" in text:
             raise InvalidParameter(f"q may have {MAX_QUERY} characters, and no NUL among them")
         kind = request.query_params.get("type", "track")
-        if kind not in {"track", "release", "artist"}:
-            raise InvalidParameter("type must be track, release or artist")
-        pages, ear = RankedPages(), ear_of(request)
-        shape, rows = self.shelf(kind, ear)
-        for hits in self.ways_to_find(rows, kind, text):
-            if page := pages.paginate_queryset(hits, request, self):
+        if kind not in KINDS:
+            raise InvalidParameter(f"type must be one of {', '.join(KINDS)}")
+        pages = RankedPages()
+        for hits in self.ways_to_find(KINDS[kind], text):
+            if ids := pages.paginate_queryset(hits, request, self):
                 break
-        return pages.get_paginated_response(shape(page, many=True, context={"ear": ear}).data)
+        return pages.get_paginated_response(self.shown(kind, ids, ear_of(request)))
 
-    def ways_to_find(self, rows: Any, kind: str, text: str) -> Iterator[Any]:
+    def ways_to_find(self, model: type[Model], text: str) -> Iterator[Any]:
         """By code where one was typed, by the words, and at last by the words it may have been meant to be."""
         code = code_in(text)
-        if "isrc" in code and kind == "track":
-            yield rows.filter(isrc=code["isrc"]).order_by("pk")
-        if "upc" in code and kind != "artist":
-            yield (rows.filter(release__upc=code["upc"]) if kind == "track" else rows.filter(**code)).order_by("pk")
-        yield found(rows, text=text)
-        yield found(rows, text=text, mended=True)
+        if "isrc" in code and model is Track:
+            yield ids_of(Track.objects.standing().filter(**code))
+        if "upc" in code and model is Track:
+            yield ids_of(Track.objects.standing().filter(release__upc=code["upc"]))
+        if "upc" in code and model is Release:
+            yield ids_of(Release.objects.standing().filter(**code))
+        yield found(model, text=text)
+        yield found(model, text=text, mended=True)
 
-    def shelf(self, kind: str, ear: Ear) -> tuple[type[serializers.ModelSerializer[Any]], Any]:
+    def shown(self, kind: str, ids: Sequence[int], ear: Ear) -> Any:
+        """What was found, in its order, without what has been taken down in the meantime."""
         if kind == "track":
-            return TrackShape, Track.objects.standing().told(country=ear.country)
+            known = tracks_by_id(ids, country=ear.country)
+            tracks = [known[id_] for id_ in ids if id_ in known and not known[id_].gone]
+            return tracks_shown(tracks, ear)
         if kind == "release":
-            return ReleaseShape, Release.objects.standing().told()
-        return ArtistRef, Artist.objects.defer("search")
+            releases = Release.objects.standing().told().in_bulk(ids)
+            return ReleaseShape([releases[id_] for id_ in ids if id_ in releases], many=True).data
+        artists = Artist.objects.defer("search").in_bulk(ids)
+        return ArtistRef([artists[id_] for id_ in ids if id_ in artists], many=True).data
+
+
+def ids_of(rows: QuerySet[Any]) -> QuerySet[Any, int]:
+    return rows.order_by("pk").values_list("pk", flat=True)
 
 
 class OneTrack(CatalogueView):
@@ -115,15 +127,13 @@ class Tracks(CatalogueView):
     def get(self, request: ListenerRequest) -> Response:
         """Several tracks at once, in the order asked for; what we do not know is listed as missing."""
         ear = ear_of(request)
-        told = Track.objects.told(country=ear.country)
         if isrcs := request.query_params.get("isrc", ""):
             codes = codes_from(isrcs, name="isrc")
-            tracks, missing = in_order(codes, told.filter(isrc__in=codes).order_by("pk"), by="isrc")
+            tracks, missing = in_order(codes, tracks_by_isrc(codes, country=ear.country), by="isrc")
         else:
             ids = ids_from(request.query_params.get("ids", ""))
-            tracks, missing = in_order(ids, told.filter(pk__in=ids), by="pk")
-        shown = TrackShape(tracks, many=True, context={"ear": ear}).data
-        return Response({"results": shown, "missing": missing})
+            tracks, missing = in_order(ids, tracks_by_id(ids, country=ear.country).values(), by="id")
+        return Response({"results": tracks_shown(tracks, ear), "missing": missing})
 
 
 class Availability(CatalogueView):

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
-from django.db.models import Model
 from django.utils import timezone
 from rest_framework.views import APIView
 
@@ -18,7 +17,7 @@ MAX_AT_ONCE: Final = 50
 INT32: Final = 2**31 - 1
 CODE: Final = re.compile(r"[A-Z0-9]{1,32}")
 
-Row = TypeVar("Row", bound=Model)
+Row = TypeVar("Row")
 
 
 def ear_of(request: ListenerRequest) -> Ear:

@@ -10,7 +10,6 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import CheckConstraint, Exists, F, OuterRef, Q, Value
-from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce, Now
 
 from catalogue.licensors import listed_licensors
@@ -104,16 +103,6 @@ class Release(models.Model):
         return f"{self.title or 'release'} ({self.pk})"
 
 
-# A track's offers as [use, whether they hold in the country, start, end], in Unix time. The territories stay
-# in the database: a world-wide list is long, and only one of them matters.
-WINDOWS: Final = """
-    (SELECT json_agg(json_build_array(o.use, {country} = ANY (g.territories),
-                                      extract(epoch FROM o.starts_at), extract(epoch FROM o.ends_at)))
-       FROM catalogue_offer o JOIN catalogue_region g ON g.id = o.region_id
-      WHERE o.track_id = {track})::text
-"""
-
-
 class TrackQuerySet(models.QuerySet["Track"]):
     def standing(self) -> Self:
         """Tracks that are on their release, with the release not taken down."""
@@ -126,15 +115,6 @@ class TrackQuerySet(models.QuerySet["Track"]):
         rows = self.standing().filter(Exists(offers.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=at))))
         licensors = listed_licensors()
         return rows if licensors is None else rows.filter(release__licensor_id__in=licensors)
-
-    def told(self, *, country: str) -> Self:
-        """With everything a track's public shape needs, for somebody in `country`, in one statement."""
-        windows = RawSQL(WINDOWS.format(country="%s", track="catalogue_track.id"), [country])  # noqa: S611  constants
-        rows = self.select_related("artist", "release").annotate(windows=windows)
-        return rows.only(
-            "title", "subtitle", "isrc", "disc_number", "track_number", "duration_seconds", "explicit", "gone_at",
-            "artist__name", "release__title", "release__taken_down_at", "release__licensor_id",
-        )  # fmt: skip
 
 
 class Track(models.Model):

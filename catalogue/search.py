@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Model
 
 from catalogue.words import query_words, tsquery_of
 
@@ -48,33 +48,27 @@ MEND: Final = """
 
 
 class Hits:
-    """What was found, best first; read a slice at a time, as a page does."""
+    """The ids of what was found, best first; asked for a slice at a time, as a page does, in one statement."""
 
-    def __init__(self, rows: QuerySet[Any], wanted: str, *, one_word: bool) -> None:
-        self.rows, self.wanted, self.one_word = rows, wanted, one_word
+    def __init__(self, model: type[Model], wanted: str, *, one_word: bool) -> None:
+        self.table, self.wanted = model._meta.db_table, wanted
+        self.size, self.order = ONE_WORD if one_word else SEVERAL
 
-    def __getitem__(self, page: slice) -> list[Any]:
-        best = self.best(page)
-        found = self.rows.in_bulk(best)
-        return [found[pk] for pk in best if pk in found]  # one may have been taken down in between
-
-    def best(self, page: slice) -> list[int]:
-        """The ids alone, in one statement."""
+    def __getitem__(self, page: slice) -> list[int]:
         if not self.wanted:
             return []
-        size, order = ONE_WORD if self.one_word else SEVERAL
-        statement = BEST.format(table=self.rows.model._meta.db_table, size=size, order=order)
-        window = {"deep": -(-page.stop // size) * size, "limit": page.stop - page.start, "offset": page.start}
+        statement = BEST.format(table=self.table, size=self.size, order=self.order)
+        window = {"deep": -(-page.stop // self.size) * self.size, "limit": page.stop - page.start, "offset": page.start}
         with connection.cursor() as cursor:
             cursor.execute(statement, {"wanted": self.wanted, **window})
             return [pk for (pk,) in cursor.fetchall()]
 
 
-def found(rows: QuerySet[Any], *, text: str, mended: bool = False) -> Hits:
-    """The rows whose `search` column holds every word of `text`, best first; none where there is no word."""
+def found(model: type[Model], *, text: str, mended: bool = False) -> Hits:
+    """Tracks, releases or artists whose words are all those of `text`, best first; none where there is no word."""
     words = query_words(text)
     wanted = tsquery_of(mend(words) if mended else words)
-    return Hits(rows, wanted, one_word=len(words) == 1 and not mended)
+    return Hits(model, wanted, one_word=len(words) == 1 and not mended)
 
 
 def mend(words: Sequence[str]) -> Sequence[str | Sequence[str]]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from catalogue.licensors import is_licensed
-from catalogue.models import WINDOWS
+from catalogue.reading import WINDOWS
 from catalogue.rules import Use, Verdict, judge
 from catalogue.shapes import windows_of
 

@@ -58,7 +58,7 @@ def test_places_become_doublings_of_interest(tmp_path: Path) -> None:
 def test_the_most_popular_are_found_first(tmp_path: Path) -> None:
     imported(tmp_path, [{"trackId": 13, "searchRank": 5}, {"trackId": 12, "searchRank": 90}])
 
-    assert [track.pk for track in found(Track.objects.all(), text="rain")[0:10]] == [13, 12, 11]
+    assert found(Track, text="rain")[0:10] == [13, 12, 11]
 
 
 def test_scores_are_the_other_way_round(tmp_path: Path) -> None:
