@@ -178,8 +178,7 @@ def timed(queries: Sequence[str]) -> list[float]:
     times = []
     for text in queries:
         began = time.perf_counter()
-        if not found(Track, text=text)[0:21]:
-            found(Track, text=text, mended=True)[0:21]
+        assert len(found(Track, text=text)[0:21]) <= 21
         times.append(time.perf_counter() - began)
     return times
 

@@ -72,7 +72,7 @@ class Search(CatalogueView):
         return pages.get_paginated_response(self.shown(kind, ids, ear_of(request)))
 
     def ways_to_find(self, model: type[Model], text: str) -> Iterator[Any]:
-        """By code where one was typed, by the words, and at last by the words it may have been meant to be."""
+        """By code where one was typed, and by the words."""
         code = code_in(text)
         if "isrc" in code and model is Track:
             yield ids_of(Track.objects.standing().filter(**code))
@@ -81,7 +81,6 @@ class Search(CatalogueView):
         if "upc" in code and model is Release:
             yield ids_of(Release.objects.standing().filter(**code))
         yield found(model, text=text)
-        yield found(model, text=text, mended=True)
 
     def shown(self, kind: str, ids: Sequence[int], ear: Ear) -> Any:
         """What was found, in its order, without what has been taken down in the meantime."""

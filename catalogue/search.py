@@ -1,8 +1,7 @@
 """Search over the mirror: every word must be found, the last one may still be being typed.
 
 What matches is taken in blocks, the most popular first, and within a block ranked by how well it
-matches and how popular it is. Only where nothing matches are the words taken for typing errors, and
-mended.
+matches and how popular it is. A word that nobody knows is taken for a typing error, and mended.
 """
 
 from __future__ import annotations
@@ -34,12 +33,13 @@ BEST: Final = """
      LIMIT %(limit)s OFFSET %(offset)s
 """
 # For each word that is not known, the three likest ones. The last word is known when it begins a known one.
+# Words of less than three letters and numbers are not kept, and none is mended that is shorter than four.
 MEND: Final = """
     SELECT q.place, array_agg(likest.word ORDER BY likest.likeness DESC, likest.word)
       FROM unnest(%(words)s::text[]) WITH ORDINALITY AS q (word, place),
            LATERAL (SELECT w.word, similarity(w.word, q.word) AS likeness FROM catalogue_word w
                      WHERE w.word %% q.word ORDER BY likeness DESC, w.word LIMIT 3) AS likest
-     WHERE length(q.word) >= 4
+     WHERE length(q.word) BETWEEN 4 AND 64 AND q.word !~ '^[0-9]+$'
        AND NOT EXISTS (SELECT 1 FROM catalogue_word k WHERE k.word = q.word)
        AND NOT (q.place = cardinality(%(words)s::text[]) AND EXISTS (
                 SELECT 1 FROM catalogue_word k WHERE k.word ~>=~ q.word AND k.word ~<~ (q.word || %(last)s)))
@@ -64,20 +64,17 @@ class Hits:
             return [pk for (pk,) in cursor.fetchall()]
 
 
-def found(model: type[Model], *, text: str, mended: bool = False) -> Hits:
+def found(model: type[Model], *, text: str) -> Hits:
     """Tracks, releases or artists whose words are all those of `text`, best first; none where there is no word."""
-    words = query_words(text)
-    wanted = tsquery_of(mend(words) if mended else words)
-    return Hits(model, wanted, one_word=len(words) == 1 and not mended)
+    words = mended(query_words(text))
+    return Hits(model, tsquery_of(words), one_word=len(words) == 1 and isinstance(words[0], str))
 
 
-def mend(words: Sequence[str]) -> Sequence[str | Sequence[str]]:
-    """The words, and for those nobody knows the likest known ones. Without any unknown: nothing to look for."""
-    with connection.cursor() as cursor:
+def mended(words: Sequence[str]) -> Sequence[str | Sequence[str]]:
+    """The words, and instead of those nobody knows the likest known ones."""
+    with connection.prepared() as cursor:  # type: ignore[attr-defined]
         cursor.execute(MEND, {"words": list(words), "last": LAST})
         likest = dict(cursor.fetchall())
-    if not likest:
-        return []
     return [likest.get(place, word) for place, word in enumerate(words, 1)]
 
 

@@ -250,7 +250,7 @@ def test_costs_a_constant_number_of_queries(phone: Api, shelve: Any, django_asse
     shelve(tracks=[track_member(number, title="Tide", number=number) for number in range(1, 51)])
 
     for limit in (1, 50):
-        with django_assert_num_queries(3):  # the listener, the best ids, their tracks
+        with django_assert_num_queries(4):  # the listener, the words, the best ids, their tracks
             assert len(titles(phone.get(f"catalogue/search?q=tide&limit={limit}"))) == limit
 
 
