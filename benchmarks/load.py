@@ -101,6 +101,38 @@ def run(port: int, messages: Sequence[bytes], *, connections: int, seconds: floa
     return result
 
 
+def paced(port: int, messages: Sequence[bytes], *, connections: int, rate: float) -> Result:
+    """Send each message once, `rate` a second, whatever the answers take; latencies count from when each was due.
+
+    While all connections wait for answers, what is due waits too, and the wait is in its latency.
+    """
+    lines = {line.socket.fileno(): line for line in (Line(port) for _ in range(connections))}
+    poller = select.epoll()
+    for number in lines:
+        poller.register(number, select.EPOLLIN)
+    idle, waiting = list(lines.values()), iter(enumerate(messages))
+    upcoming = next(waiting, None)
+    began = time.perf_counter()
+    result = Result(seconds=0)
+    while len(result.latencies) < len(messages):
+        now = time.perf_counter()
+        while upcoming and idle and now - began >= upcoming[0] / rate:
+            line = idle.pop()
+            line.send(upcoming[1])
+            line.began = began + upcoming[0] / rate
+            upcoming = next(waiting, None)
+        for number, _ in poller.poll(0.0005):
+            line = lines[number]
+            if (status := line.receive()) is not None:
+                result.latencies.append(time.perf_counter() - line.began)
+                result.statuses[status] += 1
+                idle.append(line)
+    result.seconds = time.perf_counter() - began
+    for line in lines.values():
+        line.socket.close()
+    return result
+
+
 def warm(port: int, messages: Sequence[bytes], *, connections: int) -> None:
     """A second of the same, for caches, prepared statements and connections."""
     run(port, messages, connections=connections, seconds=1.5)

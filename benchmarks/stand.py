@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,13 +51,36 @@ def server() -> Iterator[tuple[int, int]]:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "granian", "config.wsgi:application", "--interface", "wsgi", "--port", str(port)]
     command += ["--workers", str(WORKERS), "--blocking-threads", str(THREADS), "--http", "1", "--no-ws"]
-    process = subprocess.Popen([*command, "--log-level", "error"], cwd=ROOT)
-    try:
+    with running([*command, "--log-level", "error"]) as pid:
         wait_for(port)
-        yield port, process.pid
+        yield port, pid
+
+
+@contextmanager
+def worker() -> Iterator[None]:
+    """A Celery worker and its timetable as `manage.py up` runs them."""
+    celery = [sys.executable, "-W", "ignore", "-m", "celery", "--app", "config"]
+    options = ["--pool", "threads", "--concurrency", "4", "--without-mingle", "--without-gossip"]
+    with (
+        running([*celery, "worker", *options, "--loglevel", "ERROR"]),
+        running([*celery, "beat", "--loglevel", "ERROR"]),
+    ):
+        yield
+
+
+@contextmanager
+def running(command: Sequence[str]) -> Iterator[int]:
+    """A program and its children, which are all gone afterwards; its process id."""
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield process.pid
     finally:
         process.terminate()
-        process.wait(10)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def wait_for(port: int) -> None:
@@ -117,7 +141,6 @@ def tokens() -> list[str]:
 
     from accounts.models import Listener, User
     from subscriptions.models import Subscription
-    from tests.helpers import token_for
 
     now = timezone.now()
     users = User.objects.bulk_create(User(email=f"bench{number}@example.org") for number in range(LISTENERS))
@@ -140,5 +163,13 @@ def tokens() -> list[str]:
         )
         for listener in listeners
     )
+    return fresh_tokens()
+
+
+def fresh_tokens() -> list[str]:
+    """A quarter of an hour's access for every listener."""
+    from accounts.models import Listener
+    from tests.helpers import token_for
+
     life = {"exp": int(time.time()) + 890}
-    return [token_for(listener, **life) for listener in listeners]
+    return [token_for(listener, **life) for listener in Listener.objects.order_by("pk")]
