@@ -24,6 +24,7 @@ from web.pages import PAGE_PARAMETERS, RankedPages, page_of
 from web.params import instant_in
 
 MAX_QUERY: Final = 200
+USES: Final = {use.value.lower(): use for use in Use}
 KINDS: Final[dict[str, type[Model]]] = {"track": Track, "release": Release, "artist": Artist}
 
 
@@ -156,7 +157,7 @@ class Availability(CatalogueView):
     @extend_schema(
         operation_id="catalogue_availability",
         parameters=[
-            OpenApiParameter("use", str, enum=["stream", "download"], default="stream"),
+            OpenApiParameter("use", str, enum=list(USES), default="stream"),
             OpenApiParameter("at", OpenApiTypes.DATETIME, description="an instant; now when absent"),
             OpenApiParameter("country", str, description="the caller's own when absent"),
         ],
@@ -166,10 +167,10 @@ class Availability(CatalogueView):
         """Ask every rule of availability about one track, one country, one instant and one use."""
         ear = ear_of(request)
         params = request.query_params
-        use = {"stream": Use.STREAM, "download": Use.DOWNLOAD}.get(params.get("use", "stream"))
+        use = USES.get(params.get("use", "stream"))
         country = params.get("country", ear.country)
         if use is None or not is_country(country):
-            raise InvalidParameter("use must be stream or download, country an ISO 3166-1 alpha-2 code")
+            raise InvalidParameter(f"use must be one of {', '.join(USES)}; country an ISO 3166-1 alpha-2 code")
         at = instant_in(request, "at") or ear.at
         asked_for = Ear(country=country, explicit_filter=ear.explicit_filter, at=at)
         verdict = verdict_on(track_of(track_id, asked_for), asked_for, use=use)

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from massivemusic.images import SIZES
 from massivemusic.streaming import FORMATS
 from subscriptions.models import Plan
 from subscriptions.shapes import PlanShape
@@ -48,6 +49,9 @@ class About(APIView):
         plays_per_request = serializers.IntegerField()
         stream_block_seconds = serializers.IntegerField()
         stream_url_seconds = serializers.IntegerField()
+        image_sizes = serializers.ListField(
+            child=serializers.IntegerField(), help_text="pixels that may stand for {size} in an image_url"
+        )
 
         class Meta:
             ref_name = "Config"
@@ -66,5 +70,6 @@ class About(APIView):
             "plays_per_request": MOST,
             "stream_block_seconds": settings.STREAM_BLOCK_SECONDS,
             "stream_url_seconds": settings.STREAM_URL_SECONDS,
+            "image_sizes": SIZES,
         }
         return Response(self.Output(facts).data)

@@ -25,6 +25,7 @@ PATIENCE_SECONDS: Final = 60.0
 COUNTRY: Final = "GB"
 PLAN: Final = "premium-unlimited-streaming"
 MP3_128: Final = 26
+JPEG: Final = b"\xff\xd8\xff"
 PHONE, TABLET = "phone-of-ada", "tablet-of-ada"
 
 
@@ -198,8 +199,12 @@ class Journey:
         if not found["playable"]:
             fail(f"the track is not playable: {found['unplayable_reason']}")
         self.seen.track |= {"release": found["release"], "title": found["title"]}
+        cover = requests.get(found["image_url"].replace("{size}", "200"), timeout=10)
+        if not cover.content.startswith(JPEG):
+            fail("the cover is no picture", cover)
         release = found["release"]["title"]
-        return f"“{found['title']}” by {found['artist']['name']}, on “{release}” · {found['duration_seconds']} s long"
+        long = f"{found['duration_seconds']} s long, with its cover"
+        return f"“{found['title']}” by {found['artist']['name']}, on “{release}” · {long}"
 
     def audio_comes_back(self) -> str:
         answer, audio = self.stream(PHONE)

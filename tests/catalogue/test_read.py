@@ -301,6 +301,17 @@ def test_can_ask_about_another_country_use_or_time(phone: Api, track: Track, que
     assert json.loads(phone.get(f"catalogue/tracks/{track.pk}/availability{query}").content)["available"] is available
 
 
+def test_asks_for_each_use_by_itself(phone: Api, shelve: Any) -> None:
+    shelve(tracks=[track_member(1, offers=[], adSupportedStreamingAvailability=[offer()])])
+
+    available = {
+        use: json.loads(phone.get(f"catalogue/tracks/1/availability?use={use}").content)["available"]
+        for use in ("stream", "download", "ad_stream")
+    }
+
+    assert available == {"stream": False, "download": False, "ad_stream": True}
+
+
 @pytest.mark.parametrize("query", ["?country=gb", "?use=steal", "?at=noon", "?at=2020-01-01T00:00:00"])
 def test_refuses_a_bad_question(phone: Api, track: Track, query: str) -> None:
     expect_problem(phone.get(f"catalogue/tracks/{track.pk}/availability{query}"), 400, "invalid_parameter")

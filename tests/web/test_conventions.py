@@ -120,7 +120,7 @@ def test_config_tells_apps_what_they_need(stranger: Api) -> None:
 
     assert set(facts) == {
         "server_time", "min_app_version", "formats", "plans", "limits", "plays_per_request", "stream_block_seconds",
-        "stream_url_seconds",
+        "stream_url_seconds", "image_sizes",
     }  # fmt: skip
     assert facts["server_time"].endswith("Z")
     assert facts["plays_per_request"] == 500
