@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
-from functools import cache
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
-import redis
-from django.conf import settings
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
-from django.db.models.functions import Now
 from django.http import HttpRequest, JsonResponse
-from django.utils import timezone
-from redis.exceptions import RedisError
 
-from billing.models import BillingEvent
-from catalogue.models import CatalogueEvent
-from outbox.circuit import PLATFORM
-from outbox.models import Circuit, Heartbeat, Message
+from config import checks
+from config.checks import Check, Finding
 
-BEAT_STALE: Final = timedelta(seconds=60)
-MESSAGE_OLD: Final = timedelta(minutes=10)
-
-Check = Callable[[], dict[str, Any]]
+ESSENTIAL: Final[Mapping[str, Check]] = {"database": checks.database, "migrations": checks.migrations}
+BEHIND: Final[Mapping[str, Check]] = {
+    "broker": checks.broker,
+    "beat": checks.beat,
+    "outbox": checks.outbox,
+    "inbox": checks.inbox,
+    "platform": checks.breaker,
+}
 
 
 def alive(request: HttpRequest) -> JsonResponse:
@@ -37,81 +30,17 @@ def ready(request: HttpRequest) -> JsonResponse:
 
     `degraded` means served, but something behind is not well: work waits, none is lost.
     """
-    if not (essential := judged({"database": database, "migrations": migrations}))["ok"]:
-        return JsonResponse({"status": "unavailable", "checks": essential["checks"]}, status=503)
-    rest = judged({"broker": broker, "beat": beat, "outbox": outbox, "inbox": inbox, "platform": breaker})
-    checks = essential["checks"] | rest["checks"]
-    return JsonResponse({"status": "ok" if rest["ok"] else "degraded", "checks": checks})
+    found = {name: checks.looked(check) for name, check in ESSENTIAL.items()}
+    if not all_well(found):
+        return JsonResponse({"status": "unavailable", "checks": told(found)}, status=503)
+    found |= {name: checks.looked(check) for name, check in BEHIND.items()}
+    return JsonResponse({"status": "ok" if all_well(found) else "degraded", "checks": told(found)})
 
 
-def judged(checks: dict[str, Check]) -> dict[str, Any]:
-    """Run the checks; one that fails to run is not well either."""
-    results: dict[str, dict[str, Any]] = {}
-    for name, check in checks.items():
-        try:
-            results[name] = check()
-        except (DatabaseError, RedisError, OSError) as error:
-            results[name] = {"ok": False, "detail": type(error).__name__}
-    return {"ok": all(result["ok"] for result in results.values()), "checks": results}
+def all_well(found: Mapping[str, Finding]) -> bool:
+    return all(finding.ok for finding in found.values())
 
 
-def database() -> dict[str, Any]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return {"ok": True}
-
-
-def migrations() -> dict[str, Any]:
-    executor = MigrationExecutor(connection)
-    missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-    return {"ok": missing == 0, "missing": missing}
-
-
-@cache
-def broker_client() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5)
-
-
-def broker() -> dict[str, Any]:
-    return {"ok": bool(broker_client().ping())}
-
-
-def beat() -> dict[str, Any]:
-    """Beat, broker and worker together: when the outbox was last swept."""
-    at = Heartbeat.objects.filter(name="outbox.sweep").values_list("at", flat=True).first()
-    age = None if at is None else timezone.now() - at
-    return {
-        "ok": age is not None and age < BEAT_STALE,
-        "age_seconds": None if age is None else round(age.total_seconds()),
-    }
-
-
-def outbox() -> dict[str, Any]:
-    """The oldest message that is not sent, and how many wait for a person."""
-    oldest = (Message.objects.filter(state=state).order_by("id") for state in ("WAITING", "SENDING"))  # one index each
-    age = max(age_of(messages.values_list("created_at", flat=True).first()) for messages in oldest)
-    dead = Message.objects.filter(state=Message.State.DEAD).count()
-    return {"ok": age < MESSAGE_OLD and not dead, "oldest_seconds": round(age.total_seconds()), "dead": dead}
-
-
-def inbox() -> dict[str, Any]:
-    """How long the billing or catalogue event that is most overdue has been due.
-
-    One that is put off, because its account is not known yet, is not due and nothing is wrong.
-    """
-    due = [
-        rows.filter(state="WAITING", due_at__lte=Now()).order_by("due_at").values_list("due_at", flat=True).first()
-        for rows in (BillingEvent.objects, CatalogueEvent.objects)
-    ]
-    age = max(age_of(at) for at in due)
-    return {"ok": age < MESSAGE_OLD, "oldest_seconds": round(age.total_seconds())}
-
-
-def breaker() -> dict[str, Any]:
-    circuit = Circuit.objects.filter(name=PLATFORM).first()
-    is_open = circuit is not None and circuit.open_until is not None
-    return {"ok": not is_open, "failures": circuit.failures if circuit else 0}
-
-
-def age_of(at: Any) -> timedelta:
-    return timedelta(0) if at is None else timezone.now() - at
+def told(found: Mapping[str, Finding]) -> dict[str, dict[str, object]]:
+    """The findings without their lines, which are for operators."""
+    return {name: {"ok": finding.ok, **finding.facts} for name, finding in found.items()}

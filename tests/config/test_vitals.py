@@ -1,0 +1,234 @@
+"""What is measured is true, and measuring costs little whatever lies in the tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import Listener
+from catalogue.models import Track
+from config import vitals
+from kernel.values import rfc3339
+from outbox.models import Circuit, Heartbeat, Message
+from tests.config.conftest import Make, ago
+from tests.helpers import Api, play
+from usage.actions import batch_all_waiting_plays, settle_batch
+from usage.models import PlayBatch, PlayState
+
+pytestmark = pytest.mark.django_db
+QUEUES = pytest.mark.parametrize("queue", ["billing", "catalogue"])
+DAY = 86400
+MEASURES = [
+    vitals.billing, vitals.catalogue, vitals.partly_applied, vitals.silence, vitals.outbox, vitals.ledger,
+    vitals.breaker, vitals.sweep_age,
+]  # fmt: skip
+
+
+def about(seconds: float) -> Any:
+    return pytest.approx(seconds, abs=5)
+
+
+def test_of_nothing_there_is_nothing() -> None:
+    nothing = vitals.Queue(waiting=0, dead=0, oldest_seconds=0, overdue_seconds=0)
+
+    assert vitals.billing() == vitals.catalogue() == nothing
+    assert vitals.outbox() == vitals.Outbox(waiting=0, sending=0, dead=0, oldest_seconds=0)
+    assert vitals.ledger() == vitals.Ledger(
+        unbatched=0, batches={"WAITING": 0, "SENDING": 0, "IN_DOUBT": 0}, oldest_seconds=0
+    )
+    assert vitals.breaker() == vitals.Breaker(is_open=False, failures=0)
+    assert vitals.sweep_age() is None
+
+
+# --- the queues -------------------------------------------------------------------------------
+
+
+@QUEUES
+def test_waiting_events_are_counted_and_aged(request: pytest.FixtureRequest, queue: str) -> None:
+    event: Make = request.getfixturevalue(f"{queue}_event")
+    event(900)
+    event(5000, due=-300)  # put off
+    event(7000, state="DEAD")
+    event(8000, state="HANDLED" if queue == "billing" else "APPLIED")
+
+    seen = getattr(vitals, queue)()
+
+    assert (seen.waiting, seen.dead) == (2, 1)
+    assert seen.oldest_seconds == about(5000)
+    assert seen.overdue_seconds == about(900)
+
+
+@QUEUES
+def test_an_event_that_is_put_off_is_not_overdue(request: pytest.FixtureRequest, queue: str) -> None:
+    request.getfixturevalue(f"{queue}_event")(5000, due=-300)
+
+    assert getattr(vitals, queue)().overdue_seconds == 0
+
+
+def test_a_message_is_unsent_until_it_is_over(message: Make) -> None:
+    message(100)
+    message(500, state="SENDING", lease_until=ago(-60))
+    for state in ("DEAD", "DONE", "IN_DOUBT", "DISCARDED"):
+        message(900, state=state)
+
+    seen = vitals.outbox()
+
+    assert (seen.waiting, seen.sending, seen.dead) == (1, 1, 1)
+    assert seen.oldest_seconds == about(500)
+
+
+def test_the_breaker_and_the_sweep_are_read() -> None:
+    Circuit.objects.create(name="platform", failures=5, open_until=timezone.now())
+    Heartbeat.objects.create(name="outbox.sweep", at=ago(42))
+
+    assert vitals.breaker() == vitals.Breaker(is_open=True, failures=5)
+    assert vitals.sweep_age() == about(42)
+
+
+# --- silence ----------------------------------------------------------------------------------
+
+
+def test_silence_is_since_the_last_event_of_a_kind(catalogue_event: Make) -> None:
+    catalogue_event(9000, state="APPLIED")
+    catalogue_event(300, state="DEAD")
+
+    assert vitals.silence() == {"standard": about(300), "enhanced": None}
+
+
+def test_a_kind_beyond_what_is_looked_at_has_been_silent_for_that_long(
+    catalogue_event: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vitals, "LOOK_BACK", 3)
+    catalogue_event(9000, kind="enhanced")
+    for age in (700, 600, 500):
+        catalogue_event(age)
+
+    assert vitals.silence() == {"standard": about(500), "enhanced": about(700)}
+
+
+# --- plays ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def played(api: Callable[[Listener], Api], subscriber: Listener, track: Track) -> Callable[[int], None]:
+    """Report a play of so many days ago."""
+
+    def report(days: int) -> None:
+        at = rfc3339(timezone.now() - timedelta(days=days))
+        answer = api(subscriber).post("plays", {"plays": [play(track.pk, played_at=at, release_id=track.release_id)]})
+        assert json.loads(answer.content)["accepted"] == 1
+
+    return report
+
+
+def test_a_play_is_unsent_before_and_after_it_is_batched(played: Callable[[int], None]) -> None:
+    played(40)
+    assert vitals.ledger().unbatched == 1
+    assert vitals.ledger().oldest_seconds == about(40 * DAY)
+
+    batch_all_waiting_plays()
+    assert (vitals.ledger().unbatched, vitals.ledger().batches["WAITING"]) == (0, 1)
+    assert vitals.ledger().oldest_seconds == about(40 * DAY)
+
+    played(50)
+    assert vitals.ledger().oldest_seconds == about(50 * DAY)
+
+
+def test_a_batch_that_was_sent_is_no_longer_old_and_one_in_doubt_is_counted(played: Callable[[int], None]) -> None:
+    played(40)
+    batch_all_waiting_plays()
+    settle_batch(PlayBatch.objects.get().pk, PlayBatch.State.IN_DOUBT, PlayState.IN_DOUBT)
+    Message.objects.filter(topic="plays.log").update(state="IN_DOUBT")
+
+    assert vitals.ledger() == vitals.Ledger(
+        unbatched=0, batches={"WAITING": 0, "SENDING": 0, "IN_DOUBT": 1}, oldest_seconds=0
+    )
+
+
+# --- what it costs ----------------------------------------------------------------------------
+
+
+MASSES = {
+    "finished": {"billing": "HANDLED", "catalogue": "APPLIED", "outbox": "DONE", "batch": "SENT", "play": "SENT"},
+    "waiting": {"billing": "WAITING", "catalogue": "WAITING", "outbox": "WAITING", "batch": "WAITING",
+                "play": "WAITING"},
+    "dead": {"billing": "DEAD", "catalogue": "DEAD", "outbox": "DEAD", "batch": "IN_DOUBT", "play": "IN_DOUBT"},
+}  # fmt: skip
+MANY = 2 * vitals.CAP
+FILL = {
+    "billing": """
+        INSERT INTO billing_billingevent (provider, event_id, type, subject, body, data, state, attempts, last_error)
+        SELECT 'standard', n, '', '', '', '{}', %(state)s, 0, '' FROM generate_series(1, %(many)s) n""",
+    "catalogue": """
+        INSERT INTO catalogue_catalogueevent
+               (kind, body, members, release_ids, state, attempts, outcome, last_error)
+        SELECT 'standard', '', 1, '{}', %(state)s, 0, '{}', '' FROM generate_series(1, %(many)s) n""",
+    "outbox": """
+        INSERT INTO outbox_message (topic, key, lane, body, state, attempts, faults, generation, last_error)
+        SELECT 'plays.log', n, 'lane', '{}', %(state)s, 0, 0, 0, '' FROM generate_series(1, %(many)s) n""",
+    "batch": """
+        INSERT INTO usage_playbatch (listener_id, country, size, state, detail)
+        SELECT %(listener)s, 'GB', 1, %(state)s, '' FROM generate_series(1, %(many)s) n""",
+    "play": """
+        INSERT INTO usage_play (listener_id, play_id, track_id, release_id, format_id, country, played_at,
+                                seconds_played, mode, user_agent, source, source_id, state, batch_id)
+        SELECT %(listener)s, gen_random_uuid(), 1, 1, 26, 'GB', now() - n * interval '1 minute', 1, 'online', '', '',
+               '', %(state)s, CASE WHEN %(state)s <> 'WAITING' THEN n END FROM generate_series(1, %(many)s) n""",
+}
+
+
+def fill(mass: str, listener: Listener) -> None:
+    """Far more rows than are ever counted, all of them in one state, and known to the planner."""
+    with connection.cursor() as cursor:
+        for table, statement in FILL.items():
+            cursor.execute(statement, {"state": MASSES[mass][table], "many": MANY, "listener": listener.pk})
+        cursor.execute("ANALYZE")
+
+
+def rows_read(plan: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Every scan of a plan that was carried out: its table, and how many rows it looked at."""
+    if "Relation Name" in plan:
+        looked = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+        yield plan["Relation Name"], looked * plan["Actual Loops"]
+    for part in plan.get("Plans", []):
+        yield from rows_read(part)
+
+
+@pytest.mark.parametrize("mass", MASSES)
+def test_no_measure_reads_a_table_to_its_end(mass: str, listener: Listener) -> None:
+    fill(mass, listener)
+    with CaptureQueriesContext(connection) as asked:
+        for measure in MEASURES:
+            measure()
+
+    for query in asked.captured_queries:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query['sql']}")
+            plan = cursor.fetchone()[0][0]["Plan"]
+        for table, rows in rows_read(plan):
+            assert rows < vitals.CAP + 10, (table, rows, query["sql"])  # a few others may lie among them
+
+
+def test_counting_stops_at_the_cap(listener: Listener) -> None:
+    fill("waiting", listener)
+
+    assert vitals.billing().waiting == vitals.catalogue().waiting == vitals.outbox().waiting == vitals.CAP
+    assert vitals.ledger().unbatched == vitals.ledger().batches["WAITING"] == vitals.CAP
+
+
+def test_all_measures_together_take_a_fixed_number_of_queries(
+    catalogue_event: Make, message: Make, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    for _ in range(3):
+        catalogue_event()
+        message()
+        with django_assert_num_queries(16):
+            for measure in MEASURES:
+                measure()
