@@ -323,6 +323,11 @@ BILLING_STANDARD_SECRETS = env.list("BILLING_STANDARD_SECRETS", default=[]) or (
 # Comma list of PEM files with the platform's public keys for catalogue events; two during rotation.
 CATALOGUE_EVENT_PUBLIC_KEYS = env.list("CATALOGUE_EVENT_PUBLIC_KEYS", default=[])
 
+# The bearer token that /metrics asks for. None: there is no /metrics.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="") or (
+    "" if PRODUCTION else kept(VAR_DIR / "keys" / "metrics_token", make_secret)
+)
+
 # --- The platform ----------------------------------------------------------------------------------------
 
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=8001)

@@ -12,7 +12,7 @@ from billing import doors as billing
 from catalogue import api as catalogue
 from catalogue import doors as events
 from catalogue import shelves
-from config import health
+from config import health, metrics
 from config.about import About
 from streaming import api as streaming
 from subscriptions import api as subscriptions
@@ -50,6 +50,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.alive),
     path("readyz", health.ready),
+    path("metrics", metrics.show),
 ]
 
 handler400 = "web.problems.bad_request"

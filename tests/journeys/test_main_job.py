@@ -42,6 +42,16 @@ def test_it_reports_itself_well(house: House) -> None:
     assert eventually(well, seconds=30, what="readyz says ok")
 
 
+def test_its_gauges_are_read_with_the_token_it_made_for_itself(house: House) -> None:
+    token = (house.home / "keys" / "metrics_token").read_text()
+
+    refused = requests.get(f"{house.web}/metrics", timeout=5)
+    read = requests.get(f"{house.web}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=5)
+
+    assert (refused.status_code, read.status_code) == (401, 200)
+    assert "tonearm_up 1.0\n" in read.text
+
+
 def test_no_secret_is_written_to_any_log(house: House) -> None:
     text = "".join(path.read_text(errors="replace") for path in (house.home / "log").glob("*.log"))
     text += house.log.read_text(errors="replace")
