@@ -12,7 +12,7 @@ from config.embedded import Engine, EngineError, Postgres, Valkey
 
 DATABASE = "tonearm"
 SANDBOX_DATABASE = "sandbox"
-KEEPS_ITS_OWN = {"up"}  # this command supervises the servers itself
+NEEDS_NO_HELP = {"up", "doctor"}  # the one supervises the servers itself, the other only looks at them
 
 
 def var_dir() -> Path:
@@ -33,7 +33,7 @@ def wanted() -> list[Engine]:
 @contextlib.contextmanager
 def running_for(words: Sequence[str]) -> Iterator[None]:
     """Keep the wanted servers running around one `manage.py` command; stop the ones it started."""
-    if KEEPS_ITS_OWN & set(words[:1]):
+    if NEEDS_NO_HELP & set(words[:1]):
         yield
         return
     started: list[Engine] = []

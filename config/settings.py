@@ -360,6 +360,8 @@ USAGE_DOUBT = env.str("USAGE_DOUBT", default="hold")  # hold: wait for the platf
 LICENSORS = frozenset(env.list("LICENSORS", cast=int, default=[]))
 # How long catalogue events are kept on which no release stands any more.
 CATALOGUE_EVENT_DAYS = env.int("CATALOGUE_EVENT_DAYS", default=90)
+# After how long without a catalogue event of a kind the doctor says so.
+CATALOGUE_SILENCE_HOURS = env.int("CATALOGUE_SILENCE_HOURS", default=24)
 USAGE_PARTIAL = env.str("USAGE_PARTIAL", default="reject")  # reject: none was kept; keep: the good ones were
 USAGE_BATCH_SIZE = env.int("USAGE_BATCH_SIZE", default=20)
 USAGE_BODY = env.str("USAGE_BODY", default="json")  # or xml

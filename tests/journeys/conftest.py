@@ -98,6 +98,14 @@ class House:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
+    def consult(self) -> subprocess.CompletedProcess[str]:
+        """`manage.py doctor`, as somebody calls it who has the same settings."""
+        command = [sys.executable, "manage.py", "doctor"]
+        keys = {"CATALOGUE_EVENT_PUBLIC_KEYS": str(self.home / "sandbox" / "keys" / "events.pub.pem")}
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment | keys, capture_output=True, text=True, check=False
+        )
+
     def order_fault(self, behaviour: str, path: str, times: int = 1) -> None:
         order = {"path": path, "behaviour": behaviour, "times": times}
         assert requests.post(f"{self.sandbox}/_control/faults", json=order, timeout=10).status_code == 201

@@ -144,6 +144,20 @@ def test_a_worker_killed_before_the_call_loses_nothing(house: House, subscriber:
     assert Counter(subscriber.journalled()) == Counter(play["played_at"] for play in plays)
 
 
+def test_a_frozen_worker_is_found_by_the_doctor(house: House) -> None:
+    pids = house.pids("celery", "worker")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        done = house.consult()
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "✗ worker         none answered within 1 s" in done.stdout
+
+
 def test_a_dead_program_is_started_again_aloud(house: House) -> None:
     before = house.log.read_text()
     house.kill("celery", "beat")

@@ -42,6 +42,20 @@ def test_it_reports_itself_well(house: House) -> None:
     assert eventually(well, seconds=30, what="readyz says ok")
 
 
+def test_the_doctor_finds_it_well(house: House) -> None:
+    done = house.consult()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in (
+        "✓ worker         1 answered within 1 s",
+        "✓ event keys     1 readable: 2048 bits",
+        "✓ platform       answers · its clock agrees with ours",
+        "✓ standard feed  the last event came",
+    ):
+        assert line in done.stdout
+    assert "nothing needs a person" in done.stdout
+
+
 def test_its_gauges_are_read_with_the_token_it_made_for_itself(house: House) -> None:
     token = (house.home / "keys" / "metrics_token").read_text()
 
