@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -20,6 +21,7 @@ MAX_HEADER: Final = 8 * 1024
 MAX_LIFE_SECONDS: Final = 330  # five minutes, and our leeway
 LEEWAY_SECONDS: Final = 30
 MIN_KEY_BITS: Final = 2048
+END_OF_TIME: Final = 2**53  # beyond it a float tells no seconds apart
 
 _TOKEN: Final = re.compile(r"(?:bearer +)?([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNORECASE)
 # Which claims the platform sends beyond iat and exp is not public: none is asked for, and the times
@@ -46,12 +48,13 @@ class TokenRefused(Refusal):
         self.reason = reason
 
 
-def check_token(authorization: str, *, keys: Sequence[RSAPublicKey], now: datetime) -> None:
+def check_token(authorization: str, *, keys: Sequence[RSAPublicKey], now: datetime) -> int:
     """Return if the header carries a token that one of `keys` signed and that is valid `now` (aware).
 
-    RS256 only, with or without the word Bearer, at most 8 KiB, `iat` and `exp` integers at most
+    RS256 only, with or without the word Bearer, at most 8 KiB, `iat` and `exp` numbers at most
     330 s apart, 30 s of leeway, no `crit`. Several keys serve a rotation; without any, nobody
-    passes. Raises TokenRefused.
+    passes. What is returned are 63 bits by which the token is known when it comes again. Raises
+    TokenRefused.
     """
     if len(authorization) > MAX_HEADER:
         raise TokenRefused("the header is too long")
@@ -60,6 +63,7 @@ def check_token(authorization: str, *, keys: Sequence[RSAPublicKey], now: dateti
         raise TokenRefused("no token")
     claims = _signed_claims(token[1], keys)
     _check_times(claims, now.timestamp())
+    return _digest(token[1])
 
 
 def load_public_keys(paths: Iterable[str | Path]) -> tuple[RSAPublicKey, ...]:
@@ -82,6 +86,12 @@ def _signed_claims(token: str, keys: Sequence[RSAPublicKey]) -> dict[str, Any]:
     raise TokenRefused("no known key signed the token")
 
 
+def _digest(token: str) -> int:
+    """Of what is signed alone: a signature might be spelt in more ways than one."""
+    signed, _, _ = token.rpartition(".")
+    return int.from_bytes(hashlib.blake2b(signed.encode(), digest_size=8).digest(), "big") >> 1
+
+
 def _check_times(claims: dict[str, Any], now: float) -> None:
     issued, expires = _instant(claims, "iat"), _instant(claims, "exp")
     if not 0 < expires - issued <= MAX_LIFE_SECONDS:
@@ -94,10 +104,11 @@ def _check_times(claims: dict[str, Any], now: float) -> None:
         raise TokenRefused("the token is not valid yet")
 
 
-def _instant(claims: dict[str, Any], name: str) -> int:
+def _instant(claims: dict[str, Any], name: str) -> float:
+    """A NumericDate: seconds since 1970, fractions allowed (RFC 7519, section 2)."""
     value = claims.get(name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TokenRefused(f"the token has no whole {name}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < END_OF_TIME:
+        raise TokenRefused(f"the token's {name} is no time")
     return value
 
 
