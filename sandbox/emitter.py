@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import uuid4
 
 import jwt
 import requests
@@ -66,9 +67,9 @@ def deliver(events: Sequence[Event], plan: Plan) -> Outcome:
 
 
 def token() -> str:
-    """A fresh token: RS256, five minutes. The claims beyond `exp` are our choice."""
+    """A token like no other: RS256, five minutes. The claims beyond `exp` are our choice."""
     now = int(time.time())
-    claims = {"iat": now, "exp": now + TOKEN_SECONDS, "iss": "sandbox"}
+    claims = {"iat": now, "exp": now + TOKEN_SECONDS, "iss": "sandbox", "jti": uuid4().hex}
     return jwt.encode(claims, keys.events_key(), algorithm="RS256")
 
 

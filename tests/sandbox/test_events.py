@@ -119,6 +119,12 @@ def test_letters_are_signed_for_five_minutes_and_zipped(platform: Platform, rece
     assert headers["Content-Type"] == "application/json"
 
 
+def test_every_letter_has_a_token_of_its_own(platform: Platform, receiver: Receiver):
+    publish(platform, receiver, what="all")
+
+    assert len({headers["Authorization"] for headers, _ in receiver.letters}) == len(receiver.letters) == 4
+
+
 def test_can_send_plain_and_with_a_bare_token(contrary: Platform, receiver: Receiver):
     answer = contrary.control("POST", "publish", {"what": "test", "gzip": False, "url": receiver.url})
     assert answer.json()["accepted"] == 3
