@@ -39,13 +39,30 @@ log = logging.getLogger(__name__)
 # --- keeping what came ----------------------------------------------------------------------
 
 
-def store_event(*, body: bytes, members: Sequence[Any], kind: str = Kind.STANDARD) -> CatalogueEvent:
+def store_event(
+    *, body: bytes, members: Sequence[Any], kind: str = Kind.STANDARD, token: int | None = None
+) -> CatalogueEvent:
     """Keep one posted body, gzipped, and have a worker look once it is committed."""
     event = CatalogueEvent.objects.create(
-        kind=kind, body=gzip.compress(body, 5), members=len(members), release_ids=releases_in(members)
+        kind=kind, body=gzip.compress(body, 5), members=len(members), release_ids=releases_in(members), token=token
     )
     transaction.on_commit(lambda: wake_now_and_then("catalogue.apply", seconds=WAKE_EVERY_SECONDS), robust=True)
     return event
+
+
+def watch_token(event: CatalogueEvent, *, body: bytes) -> None:
+    """Mark the event, and the first its token came with, where that one brought another body.
+
+    A captured token looks like this, and so would a platform that signs several bodies at once: it is
+    an alarm, raised once for each token, and no refusal. Call it after the commit: of two that come
+    at the same moment, one sees the other.
+    """
+    first = CatalogueEvent.objects.filter(token=event.token).exclude(pk=event.pk).order_by("pk").first()
+    if first is None or gzip.decompress(first.body) == body:
+        return
+    CatalogueEvent.objects.filter(pk__in=[first.pk, event.pk]).update(token_reused=True)
+    if not first.token_reused:
+        log.error("catalogue events %s and %s came with one token: was it captured?", first.pk, event.pk)
 
 
 def releases_in(members: Iterable[Any]) -> list[int]:

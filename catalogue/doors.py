@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from catalogue.actions import store_event
+from catalogue.actions import store_event, watch_token
 from catalogue.models import CatalogueEvent
 from kernel.errors import Kind, Refusal
 from massivemusic.events import check_token, load_public_keys
@@ -59,10 +59,11 @@ class CatalogueDoor(APIView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Take one array of events from the platform, gzipped or not: releases and takedowns, or tags of tracks."""
-        check_token(request.headers.get("Authorization", ""), keys=public_keys(), now=timezone.now())
+        token = check_token(request.headers.get("Authorization", ""), keys=public_keys(), now=timezone.now())
         body = read_body(request._request)
         members = parse_json(body, texts=False)  # one bad text costs its member, not the others
         if not isinstance(members, list) or not members:
             raise NotAnEvent("a catalogue event is an array with at least one member")
-        event = store_event(body=body, members=members, kind=self.kind)
+        event = store_event(body=body, members=members, kind=self.kind, token=token)
+        watch_token(event, body=body)
         return Response({"event_id": str(event.pk), "members": len(members)}, status=status.HTTP_202_ACCEPTED)

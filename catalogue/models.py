@@ -230,11 +230,15 @@ class CatalogueEvent(models.Model):
         default=dict, help_text="how many members were applied, stale or tests; which were refused or in conflict"
     )
     last_error = models.TextField(blank=True)
+    token = models.BigIntegerField(null=True, help_text="a digest of the token it came with")
+    token_reused = models.BooleanField(db_default=False, help_text="whether its token has proved another body too")
 
     class Meta:
         indexes = [
             models.Index(fields=["due_at", "id"], condition=Q(state="WAITING"), name="catalogueevent_waiting"),
             models.Index(fields=["state", "-id"], name="catalogueevent_by_state"),
+            models.Index(fields=["token", "id"], name="catalogueevent_by_token"),
+            models.Index(fields=["-id"], condition=Q(token_reused=True), name="catalogueevent_token_reused"),
             GinIndex(fields=["release_ids"], name="catalogueevent_of_release"),
         ]
 
