@@ -263,7 +263,10 @@ def read_members(members: Iterable[object], *, event_id: int | None, kind: str =
 
 def digest(member: object) -> int:
     """63 bits of a member's content, however its keys are ordered."""
-    canonical = msgspec.json.encode(member, order="sorted")  # what cannot be encoded has been refused before
+    try:
+        canonical = msgspec.json.encode(member, order="sorted")
+    except UnicodeEncodeError:  # half a character, in a field that nobody reads
+        canonical = json.dumps(member, sort_keys=True).encode()
     return int.from_bytes(hashlib.blake2b(canonical, digest_size=8).digest(), "big") >> 1
 
 

@@ -6,7 +6,6 @@ harm (ids, versions, territories, dates). Catalogue Events, "Standard Metadata E
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from django.utils.dateparse import parse_datetime
 
 from catalogue.rules import Use
 from kernel.values import is_country
+from web.bodies import NotJSON, refuse_bad_characters
 
 INT32: Final = 2**31 - 1
 INT64: Final = 2**63 - 1
@@ -145,8 +145,10 @@ def read_tags(member: object) -> TagFacts | TestFacts:
     tags = {name: value for name, value in member.items() if name not in {"version", "releaseId", "trackId"}}
     if not tags:
         raise EventRefused("the member carries no tag")
-    if UNSTORABLE.search(json.dumps(tags, ensure_ascii=False)):
-        raise EventRefused("tags: must be texts without NUL or half characters")
+    try:
+        refuse_bad_characters(tags)
+    except NotJSON:
+        raise EventRefused("tags: must be texts without NUL or half characters") from None
     return TagFacts(
         release_id=whole(member, "releaseId", low=1),
         track_id=track_id,
@@ -295,7 +297,7 @@ def moment(member: Member, field: str) -> datetime | None:
         return None
     try:
         parsed = parse_datetime(value if "T" in value else f"{value}T00:00:00Z")
-        if parsed is not None:
+        if parsed is not None and value.isascii():  # other digits than ours count as digits, too
             return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         pass
