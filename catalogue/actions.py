@@ -17,6 +17,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
+from psycopg.errors import ProgramLimitExceeded, QueryCanceled
 
 from catalogue import mirror
 from catalogue.events import EventRefused, TagFacts, TestFacts, read_member, read_tags
@@ -31,6 +32,7 @@ WAKE_EVERY_SECONDS: Final = 0.2
 # One applier at a time: none waits for another, and changes are numbered in the order of their commits.
 LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext(%s))"
 LOCK_KEY: Final = "catalogue.apply"
+TOO_MUCH: Final = (QueryCanceled, ProgramLimitExceeded)
 
 State, Kind = CatalogueEvent.State, CatalogueEvent.Kind
 log = logging.getLogger(__name__)
@@ -116,9 +118,9 @@ def apply_batch() -> int:
                 return 0
             events = next_batch()
             settle(events, apply_bodies(events, now=timezone.now()))
-    except OperationalError:
-        raise  # the database's trouble, not the events'
-    except Exception:
+    except Exception as error:
+        if is_databases_own(error):
+            raise
         log.exception("a batch of catalogue events was not applied as a whole")
         return sum(apply_event(event_id=event.pk) is not None for event in next_batch())
     return len(events)
@@ -170,14 +172,19 @@ def apply_event(*, event_id: int) -> str | None:
             return None
         try:
             readings = [apply_carefully(event, now=timezone.now())]
-        except OperationalError:
-            raise
         except Exception as error:
+            if is_databases_own(error):
+                raise
             log.exception("catalogue event %s not applied", event.pk)
             put_off(event, error)
         else:
             settle([event], readings)
     return str(event.state)
+
+
+def is_databases_own(error: Exception) -> bool:
+    """Whether it is PostgreSQL's trouble and not the events'. One that asks too much of it must not stop all others."""
+    return isinstance(error, OperationalError) and not isinstance(error.__cause__, TOO_MUCH)
 
 
 def put_off(event: CatalogueEvent, error: Exception) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.conf import settings
@@ -22,9 +22,12 @@ from kernel.errors import Kind, Refusal
 from massivemusic.events import check_token, load_public_keys
 from web.bodies import AlwaysJSON, parse_json, read_body
 
+MAX_MEMBERS: Final = 10_000  # more would hold up the applier for seconds
+BODY: Final = {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": MAX_MEMBERS}
+
 
 class NotAnEvent(Refusal):
-    """A catalogue event is an array with at least one member."""
+    """A catalogue event is an array with at least one member, and not too many."""
 
     code, kind = "invalid_event", Kind.INVALID
 
@@ -53,7 +56,7 @@ class CatalogueDoor(APIView):
             ref_name = "CatalogueEventReceipt"
 
     @extend_schema(
-        request={"application/json": {"type": "array", "items": {"type": "object"}, "minItems": 1}},
+        request={"application/json": BODY},
         responses={202: Output},
         parameters=[OpenApiParameter("Authorization", str, OpenApiParameter.HEADER, required=True)],
     )
@@ -62,8 +65,8 @@ class CatalogueDoor(APIView):
         token = check_token(request.headers.get("Authorization", ""), keys=public_keys(), now=timezone.now())
         body = read_body(request._request)
         members = parse_json(body, texts=False)  # one bad text costs its member, not the others
-        if not isinstance(members, list) or not members:
-            raise NotAnEvent("a catalogue event is an array with at least one member")
+        if not isinstance(members, list) or not 1 <= len(members) <= MAX_MEMBERS:
+            raise NotAnEvent(f"a catalogue event is an array of 1 to {MAX_MEMBERS} members")
         event = store_event(body=body, members=members, kind=self.kind, token=token)
         watch_token(event, body=body)
         return Response({"event_id": str(event.pk), "members": len(members)}, status=status.HTTP_202_ACCEPTED)
