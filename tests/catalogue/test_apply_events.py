@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import random
 import threading
 from typing import Any
 
@@ -80,30 +78,6 @@ HISTORY = [
     release_event(version=5, title="Five", tracks=[track_member(1, offers=[])]),
     {"id": 7001001, "version": 6, "takedown": True},
 ]
-
-
-def final_of(events: list[Any]) -> dict[str, Any]:
-    """What the highest version alone leaves behind, as far as it decides."""
-    apply(*events)
-    seen = state()
-    return {name: seen[name] for name in ("down", "offers")} | {
-        "version": [row["version"] for row in seen["releases"]],
-        "standing": list(Track.objects.standing().order_by("pk").values_list("pk", flat=True)),
-    }
-
-
-@pytest.mark.parametrize("last", range(1, len(HISTORY) + 1))
-def test_the_highest_version_wins_in_every_order(last: int) -> None:
-    """All 720 orders at the full length are tried as a sample here; shorter histories in every order."""
-    events = HISTORY[:last]
-    orders = list(itertools.permutations(events))
-    outcomes = set()
-    for order in random.Random(7).sample(orders, min(len(orders), 40)):
-        for model in (Offer, Track, Release, Artist):
-            model.objects.all().delete()
-        outcomes.add(str(final_of([*order, *random.Random(1).sample(order, 1)])))
-
-    assert len(outcomes) == 1
 
 
 def test_a_takedown_is_not_undone_by_an_older_event() -> None:
@@ -263,20 +237,6 @@ def test_an_end_in_the_year_9999_is_no_end() -> None:
     apply(release_event(tracks=[track_member(1, offers=[offer(end="9999-12-31T23:59:59.9999999")])]))
 
     assert Offer.objects.get(track_id=1).ends_at is None
-
-
-def test_what_postgresql_refuses_costs_only_itself() -> None:
-    members = [release_event(1), release_event(2), release_event(3)]
-    event = store_event(body=json.dumps(members).encode(), members=members)
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE catalogue_release ADD CONSTRAINT not_two CHECK (id <> 2)")
-
-    assert apply_batch() == 1
-
-    event.refresh_from_db()
-    assert (event.state, event.outcome["applied"]) == ("PARTLY", 2)
-    assert event.outcome["refused"] == [{"index": 1, "reason": "PostgreSQL refused it: IntegrityError"}]
-    assert set(Release.objects.values_list("pk", flat=True)) == {1, 3}
 
 
 def test_a_batch_takes_many_bodies_and_one_transaction(django_assert_max_num_queries: Any) -> None:
