@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from django.contrib import messages
+from django.contrib.admin import ShowFacets
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.http import HttpRequest
-from unfold.paginator import InfinitePaginator
+from django.utils.functional import cached_property
+from unfold import paginator
+from unfold.views import ChangeList
+
+MOST: Final = 10_000  # rows that a long list leads to
 
 
 class ReadOnly:
     """Mixed in before ModelAdmin: rows that only actions of ours may write."""
 
-    paginator = InfinitePaginator
+    paginator = paginator.InfinitePaginator
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
@@ -23,3 +31,42 @@ class ReadOnly:
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class InfinitePaginator(paginator.InfinitePaginator):
+    """Pages that end, as counting does, after MOST rows. By this very name unfold knows not to show the count."""
+
+    @cached_property
+    def count(self) -> int:
+        return int(self.object_list[:MOST].count())
+
+
+class InOneOrder(ChangeList):
+    """A list that sorts by nothing but its own order, and says so where its pages end."""
+
+    def get_ordering_field(self, field_name: Any) -> None:
+        return None
+
+    def get_results(self, request: HttpRequest) -> None:
+        try:
+            super().get_results(request)
+        except IncorrectLookupParameters:
+            messages.warning(request, f"There is no such page: a list leads to {MOST:,} rows. Search for the others.")
+            self.page_num = 1
+            super().get_results(request)
+
+
+class LongList(ReadOnly):
+    """Mixed in before ModelAdmin: a table of millions, narrowed by nothing but its own filters and search."""
+
+    paginator = InfinitePaginator
+    sortable_by = ()
+    list_filter: Any = ()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return InOneOrder
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only what the filters themselves ask; any other column would be scanned."""
+        asked = {f"{each}__exact" if isinstance(each, str) else each.parameter_name for each in self.list_filter}
+        return lookup in asked

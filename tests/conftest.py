@@ -13,6 +13,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
@@ -82,6 +83,26 @@ def make_listener(db: None) -> Callable[..., Listener]:
     def make(country: str = "GB") -> Listener:
         user = User.objects.create_user(f"listener{User.objects.count()}@example.org", "correct horse")
         return register_listener(user=user, country=country, now=timezone.now())
+
+    return make
+
+
+@pytest.fixture
+def boss(client: Client) -> Client:
+    """The admin as a superuser sees it."""
+    client.force_login(User.objects.create_superuser("boss@example.org", "correct horse"))
+    return client
+
+
+@pytest.fixture
+def clerk(client: Client) -> Callable[..., Client]:
+    """The admin as staff with these permissions, and no other, see it."""
+
+    def make(*permissions: str) -> Client:
+        user = User.objects.create_user("clerk@example.org", "correct horse", is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        client.force_login(user)
+        return client
 
     return make
 
