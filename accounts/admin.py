@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from allauth.account.models import EmailAddress
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action
 
 from accounts.models import Listener, Residence, User
 from desk.rows import ReadOnly
@@ -46,3 +50,12 @@ class ListenerAdmin(ReadOnly, ModelAdmin):
     list_filter = ["country"]
     ordering = ["-created_at"]
     inlines = [ResidenceInline]
+    actions_detail = ["why"]
+
+    def has_explain_permission(self, request: HttpRequest, object_id: str) -> bool:
+        return request.user.has_perm("catalogue.view_track")
+
+    @action(description="Why can’t they hear it?", icon="hearing_disabled", permissions=["explain"])
+    def why(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Every rule about a track, for this listener."""
+        return redirect(f"{reverse('why')}?{urlencode({'listener': object_id})}")

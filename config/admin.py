@@ -40,16 +40,31 @@ SIDEBAR: Final = {
         "auth.Group": "groups",
     },
 }
+# Pages that are no lists, by their group: title, icon, URL name, and the model whose viewers may open them.
+PAGES: Final = {
+    "Listeners": [("Why can’t they hear it?", "hearing_disabled", "why", "catalogue.Track")],
+}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """What this member of staff may look at, in groups; a group of nothing is left out."""
     groups = [
-        {"title": title, "separator": True, "items": [entry(label, icon) for label, icon in models.items()
-                                                      if may_view(request, label)]}
-        for title, models in SIDEBAR.items()
-    ]  # fmt: skip
+        {"title": title, "separator": True, "items": [*lists(request, title), *pages(request, title)]}
+        for title in SIDEBAR
+    ]
     return [group for group in groups if group["items"]]
+
+
+def lists(request: HttpRequest, group: str) -> list[dict[str, Any]]:
+    return [entry(label, icon) for label, icon in SIDEBAR[group].items() if may_view(request, label)]
+
+
+def pages(request: HttpRequest, group: str) -> list[dict[str, Any]]:
+    return [
+        {"title": title, "icon": icon, "link": reverse(url)}
+        for title, icon, url, label in PAGES.get(group, [])
+        if may_view(request, label)
+    ]
 
 
 def may_view(request: HttpRequest, label: str) -> bool:

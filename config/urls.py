@@ -15,6 +15,7 @@ from catalogue import shelves
 from config import health, metrics
 from config.about import About
 from streaming import api as streaming
+from streaming.admin import why
 from subscriptions import api as subscriptions
 from usage import api as usage
 
@@ -47,6 +48,7 @@ urlpatterns = [
     path("webhooks/billing/standard", billing.StandardDoor.as_view()),
     path("webhooks/catalogue/standard", events.CatalogueDoor.as_view()),
     path("webhooks/catalogue/enhanced", events.CatalogueDoor.as_view(kind="enhanced")),
+    path("admin/why/", admin.site.admin_view(why), name="why"),
     path("admin/", admin.site.urls),
     path("healthz", health.alive),
     path("readyz", health.ready),

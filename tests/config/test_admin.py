@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Listener, User
@@ -27,12 +30,6 @@ LISTS = pytest.mark.parametrize(("model", "desk"), SHOWN, ids=[model._meta.label
 
 def page(model: Any, name: str = "changelist", *args: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=args)
-
-
-@pytest.fixture
-def boss(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("boss@example.org", "correct horse"))
-    return client
 
 
 @LISTS
@@ -95,3 +92,19 @@ def test_the_sidebar_shows_what_one_may_look_at(rf: RequestFactory) -> None:
     assert [(group["title"], [item["title"] for item in group["items"]]) for group in sidebar(request)] == [
         ("Catalogue", ["Releases"])
     ]
+
+
+def test_the_sidebar_leads_to_the_explainer(clerk: Callable[..., Client]) -> None:
+    groups = clerk("view_track").get(reverse("why")).context["sidebar_navigation"]
+
+    assert [(group["title"], [str(item["link"]) for item in group["items"]]) for group in groups] == [
+        ("Listeners", [reverse("why")]),
+        ("Catalogue", [page(Track)]),
+    ]
+
+
+def test_no_list_counts_what_its_filters_would_find(boss: Client) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        assert boss.get(page(Play), {"_facets": "True"}).status_code == 200
+
+    assert not any("COUNT(" in query["sql"] for query in captured.captured_queries)
