@@ -1,4 +1,4 @@
-"""Keeping catalogue events and applying them: the highest version of a release wins, whenever it comes."""
+"""Applying catalogue events: the highest version of a release wins, whenever it comes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,9 @@ from catalogue.events import EventRefused, TagFacts, TestFacts, read_member, rea
 from catalogue.mirror import Claim, Written
 from catalogue.models import CatalogueEvent
 from catalogue.tags import write_tags
-from outbox.wake import wake_now_and_then
 
 ATTEMPTS_TO_DIE: Final = 8
 BODIES_AT_ONCE, MEMBERS_AT_ONCE = 200, 500  # one transaction's worth
-WAKE_EVERY_SECONDS: Final = 0.2
 # One applier at a time: none waits for another, and changes are numbered in the order of their commits.
 LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext(%s))"
 LOCK_KEY: Final = "catalogue.apply"
@@ -38,48 +36,10 @@ State, Kind = CatalogueEvent.State, CatalogueEvent.Kind
 log = logging.getLogger(__name__)
 
 
-# --- keeping what came ----------------------------------------------------------------------
-
-
-def store_event(
-    *, body: bytes, members: Sequence[Any], kind: str = Kind.STANDARD, token: int | None = None
-) -> CatalogueEvent:
-    """Keep one posted body, gzipped, and have a worker look once it is committed."""
-    event = CatalogueEvent.objects.create(
-        kind=kind, body=gzip.compress(body, 5), members=len(members), release_ids=releases_in(members), token=token
-    )
-    transaction.on_commit(lambda: wake_now_and_then("catalogue.apply", seconds=WAKE_EVERY_SECONDS), robust=True)
-    return event
-
-
-def watch_token(event: CatalogueEvent, *, body: bytes) -> None:
-    """Mark the event, and the first its token came with, where that one brought another body.
-
-    A captured token looks like this, and so would a platform that signs several bodies at once: it is
-    an alarm, raised once for each token, and no refusal. Call it after the commit: of two that come
-    at the same moment, one sees the other.
-    """
-    first = CatalogueEvent.objects.filter(token=event.token).exclude(pk=event.pk).order_by("pk").first()
-    if first is None or gzip.decompress(first.body) == body:
-        return
-    CatalogueEvent.objects.filter(pk__in=[first.pk, event.pk]).update(token_reused=True)
-    if not first.token_reused:
-        log.error("catalogue events %s and %s came with one token: was it captured?", first.pk, event.pk)
-
-
-def releases_in(members: Iterable[Any]) -> list[int]:
-    """The ids of the releases a body speaks of, so that its events can be found again."""
-    named = (member.get("id", member.get("releaseId")) for member in members if isinstance(member, dict))
-    return sorted({id_ for id_ in named if type(id_) is int and 0 < id_ < 2**31})
-
-
 def apply_again(events: QuerySet[CatalogueEvent]) -> int:
     """A person's decision: apply bodies once more, dead ones and those with refused members. How many there were."""
     again = CatalogueEvent.objects.filter(pk__in=list(events.values_list("pk", flat=True)))
     return again.exclude(state=State.WAITING).update(state=State.WAITING, attempts=0, due_at=Now())
-
-
-# --- applying it ----------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True)

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from catalogue.actions import store_event, watch_token
+from catalogue.keeping import store_event, watch_token
 from catalogue.models import CatalogueEvent
 from kernel.errors import Kind, Refusal
 from massivemusic.events import check_token, load_public_keys
@@ -67,6 +67,6 @@ class CatalogueDoor(APIView):
         members = parse_json(body, texts=False)  # one bad text costs its member, not the others
         if not isinstance(members, list) or not 1 <= len(members) <= MAX_MEMBERS:
             raise NotAnEvent(f"a catalogue event is an array of 1 to {MAX_MEMBERS} members")
-        event = store_event(body=body, members=members, kind=self.kind, token=token)
-        watch_token(event, body=body)
-        return Response({"event_id": str(event.pk), "members": len(members)}, status=status.HTTP_202_ACCEPTED)
+        event_id = store_event(body=body, members=members, kind=self.kind, token=token)
+        watch_token(event_id, token=token, body=body)
+        return Response({"event_id": str(event_id), "members": len(members)}, status=status.HTTP_202_ACCEPTED)

@@ -96,7 +96,7 @@ WRITE_RELEASES: Final = """
            label = EXCLUDED.label, licensor_id = EXCLUDED.licensor_id, type = EXCLUDED.type, upc = EXCLUDED.upc,
            genres = EXCLUDED.genres, explicit = EXCLUDED.explicit, release_date = EXCLUDED.release_date,
            duration_seconds = EXCLUDED.duration_seconds, p_line = EXCLUDED.p_line, c_line = EXCLUDED.c_line,
-           search = EXCLUDED.search, changed_at = EXCLUDED.changed_at, change = EXCLUDED.change,
+           search = EXCLUDED.search, former_search = NULL, changed_at = EXCLUDED.changed_at, change = EXCLUDED.change,
            arrival = CASE WHEN r.taken_down_at IS NULL THEN r.arrival ELSE EXCLUDED.change END,
            taken_down_at = NULL
      WHERE r.version < EXCLUDED.version
@@ -112,7 +112,7 @@ WRITE_TAKEDOWNS: Final = """
     ON CONFLICT (id) DO UPDATE SET
            version = EXCLUDED.version, fingerprint = EXCLUDED.fingerprint, event_id = EXCLUDED.event_id,
            taken_down_at = EXCLUDED.taken_down_at, changed_at = EXCLUDED.changed_at, change = EXCLUDED.change,
-           search = NULL
+           search = NULL, former_search = coalesce(r.search, r.former_search)
      WHERE r.version < EXCLUDED.version
     RETURNING r.id
 """
@@ -127,16 +127,17 @@ WRITE_TRACKS: Final = """
            release_id = EXCLUDED.release_id, artist_id = EXCLUDED.artist_id, title = EXCLUDED.title,
            subtitle = EXCLUDED.subtitle, isrc = EXCLUDED.isrc, disc_number = EXCLUDED.disc_number,
            track_number = EXCLUDED.track_number, duration_seconds = EXCLUDED.duration_seconds,
-           explicit = EXCLUDED.explicit, search = EXCLUDED.search, gone_at = NULL
+           explicit = EXCLUDED.explicit, search = EXCLUDED.search, former_search = NULL, gone_at = NULL
 """
-# What is not on the shelves has no words: search then finds what stands without looking anywhere else.
+# What is not on the shelves has no words but for staff: search then finds what stands by looking at one table.
 DROP_TRACKS: Final = """
-    UPDATE catalogue_track t SET gone_at = %(now)s, search = NULL
+    UPDATE catalogue_track t SET gone_at = %(now)s, search = NULL, former_search = coalesce(search, former_search)
      WHERE t.release_id = ANY (%(snapshots)s) AND t.gone_at IS NULL
        AND NOT EXISTS (SELECT 1 FROM incoming_track i WHERE i.id = t.id)
 """
 HUSH_TRACKS: Final = """
-    UPDATE catalogue_track SET search = NULL WHERE release_id = ANY (%(takedowns)s) AND search IS NOT NULL
+    UPDATE catalogue_track SET search = NULL, former_search = search
+     WHERE release_id = ANY (%(takedowns)s) AND search IS NOT NULL
 """
 # Words too short to be taken for one another, and lone characters, are of no use here.
 WRITE_WORDS: Final = """
@@ -230,7 +231,7 @@ def release_row(claim: Claim) -> Sequence[Any]:
     return (
         *head, False, facts.title, facts.subtitle, facts.artist.id, facts.label, facts.licensor_id, facts.type,
         facts.upc, list(facts.genres), facts.explicit, facts.release_date, facts.duration_seconds, facts.p_line,
-        facts.c_line, words_in(facts.title, facts.subtitle), words_in(facts.artist.name),
+        facts.c_line, joined_words(facts.title, facts.subtitle), joined_words(facts.artist.name),
     )  # fmt: skip
 
 
@@ -241,10 +242,10 @@ def artist_rows(snapshots: Iterable[ReleaseFacts]) -> Iterable[Sequence[Any]]:
         for artist in artists_of(facts):
             newest[artist.id] = max(newest.get(artist.id, (-1, "")), (facts.version, artist.name))
     for id_, (version, name) in newest.items():
-        yield id_, version, name, words_in(name)
+        yield id_, version, name, joined_words(name)
 
 
-def words_in(*texts: str) -> str:
+def joined_words(*texts: str) -> str:
     return " ".join(words_of(*texts))
 
 
@@ -261,7 +262,7 @@ def track_rows(snapshots: Iterable[ReleaseFacts]) -> Iterable[Sequence[Any]]:
         own, others = (track.title, track.subtitle), (track.artist.name, facts.artist.name, facts.title)
         yield (
             track.id, facts.id, track.artist.id, track.title, track.subtitle, track.isrc, track.disc_number,
-            track.track_number, track.duration_seconds, track.explicit, words_in(*own), words_in(*others),
+            track.track_number, track.duration_seconds, track.explicit, joined_words(*own), joined_words(*others),
         )  # fmt: skip
 
 

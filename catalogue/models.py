@@ -46,7 +46,7 @@ class ReleaseQuerySet(models.QuerySet["Release"]):
 
     def told(self) -> Self:
         """With everything a release's public shape needs."""
-        return self.select_related("artist").defer("search", "artist__search")
+        return self.select_related("artist").defer("search", "former_search", "artist__search")
 
 
 class Release(models.Model):
@@ -70,7 +70,7 @@ class Release(models.Model):
     label = models.CharField(max_length=512, blank=True)
     licensor_id = models.IntegerField(null=True)
     type = models.CharField(max_length=64, blank=True)
-    upc = models.CharField(max_length=64, blank=True)
+    upc = models.CharField("UPC", max_length=64, blank=True)
     genres = ArrayField(models.CharField(max_length=128), default=list)
     explicit = models.BooleanField(default=False)
     release_date = models.DateTimeField(null=True)
@@ -80,6 +80,7 @@ class Release(models.Model):
     changed_at = models.DateTimeField(db_default=Now())
     popularity = models.FloatField(db_default=0)
     search = SearchVectorField(null=True)
+    former_search = SearchVectorField(null=True, help_text="the words of what is off the shelves, for staff")
     shelf_date = models.GeneratedField(
         expression=Coalesce("release_date", Value(BEFORE_ALL)), output_field=models.DateTimeField(), db_persist=True
     )
@@ -89,6 +90,7 @@ class Release(models.Model):
     class Meta:
         indexes = [
             GinIndex(fields=["search"], name="release_search", gin_pending_list_limit=PENDING_KIB),
+            GinIndex(fields=["former_search"], name="release_former_search", gin_pending_list_limit=PENDING_KIB),
             models.Index(fields=["-popularity", "id"], name="release_popular"),
             GinIndex(fields=["genres"], name="release_by_genre"),
             models.Index(fields=["artist", "shelf_date", "id"], condition=STANDING, name="release_by_artist"),
@@ -125,7 +127,7 @@ class Track(models.Model):
     artist = models.ForeignKey(Artist, on_delete=models.PROTECT, related_name="tracks")
     title = models.CharField(max_length=1024)
     subtitle = models.CharField(max_length=1024, blank=True)
-    isrc = models.CharField(max_length=32, blank=True)
+    isrc = models.CharField("ISRC", max_length=32, blank=True)
     disc_number = models.PositiveIntegerField(default=1)
     track_number = models.PositiveIntegerField(default=1)
     duration_seconds = models.PositiveIntegerField(default=0)
@@ -133,12 +135,14 @@ class Track(models.Model):
     gone_at = models.DateTimeField(null=True, blank=True)
     popularity = models.FloatField(db_default=0)
     search = SearchVectorField(null=True)
+    former_search = SearchVectorField(null=True, help_text="the words of what is off the shelves, for staff")
 
     objects = TrackQuerySet.as_manager()
 
     class Meta:
         indexes = [
             GinIndex(fields=["search"], name="track_search", gin_pending_list_limit=PENDING_KIB),
+            GinIndex(fields=["former_search"], name="track_former_search", gin_pending_list_limit=PENDING_KIB),
             models.Index(fields=["-popularity", "id"], name="track_popular"),
             models.Index(fields=["isrc"], name="track_by_isrc"),
             models.Index(fields=["release", "disc_number", "track_number"], name="track_on_release"),
@@ -237,6 +241,7 @@ class CatalogueEvent(models.Model):
         indexes = [
             models.Index(fields=["due_at", "id"], condition=Q(state="WAITING"), name="catalogueevent_waiting"),
             models.Index(fields=["state", "-id"], name="catalogueevent_by_state"),
+            models.Index(fields=["kind", "-id"], name="catalogueevent_by_kind"),
             models.Index(fields=["token", "id"], name="catalogueevent_by_token"),
             models.Index(fields=["-id"], condition=Q(token_reused=True), name="catalogueevent_token_reused"),
             GinIndex(fields=["release_ids"], name="catalogueevent_of_release"),

@@ -26,10 +26,10 @@ SEVERAL: Final = (200, "(popularity + 0)")
 # What is off the shelves has no words, so one table is all there is to read, and no row of it twice.
 BEST: Final = """
     SELECT id FROM (
-        SELECT id, search, popularity, (row_number() OVER (ORDER BY popularity DESC, id) - 1) / {size} AS block FROM (
-            SELECT id, search, popularity FROM {table} WHERE search @@ to_tsquery('simple', %(wanted)s)
-             ORDER BY {order} DESC, id LIMIT %(deep)s) AS likely) AS numbered
-     ORDER BY block, ts_rank(search, to_tsquery('simple', %(wanted)s), 1) * (1 + popularity) DESC, id
+        SELECT id, words, popularity, (row_number() OVER (ORDER BY popularity DESC, id) - 1) / {size} AS block
+          FROM (SELECT id, {words} AS words, popularity FROM {table} WHERE {words} @@ to_tsquery('simple', %(wanted)s)
+                 ORDER BY {order} DESC, id LIMIT %(deep)s) AS likely) AS numbered
+     ORDER BY block, ts_rank(words, to_tsquery('simple', %(wanted)s), 1) * (1 + popularity) DESC, id
      LIMIT %(limit)s OFFSET %(offset)s
 """
 # For each word that is not known, the three likest ones. The last word is known when it begins a known one.
@@ -50,24 +50,28 @@ MEND: Final = """
 class Hits:
     """The ids of what was found, best first; asked for a slice at a time, as a page does, in one statement."""
 
-    def __init__(self, model: type[Model], wanted: str, *, one_word: bool) -> None:
-        self.table, self.wanted = model._meta.db_table, wanted
+    def __init__(self, model: type[Model], wanted: str, *, one_word: bool, words: str) -> None:
+        self.table, self.wanted, self.words = model._meta.db_table, wanted, words
         self.size, self.order = ONE_WORD if one_word else SEVERAL
 
     def __getitem__(self, page: slice) -> list[int]:
         if not self.wanted:
             return []
-        statement = BEST.format(table=self.table, size=self.size, order=self.order)
+        statement = BEST.format(table=self.table, words=self.words, size=self.size, order=self.order)
         window = {"deep": -(-page.stop // self.size) * self.size, "limit": page.stop - page.start, "offset": page.start}
         with connection.cursor() as cursor:
             cursor.execute(statement, {"wanted": self.wanted, **window})
             return [pk for (pk,) in cursor.fetchall()]
 
 
-def found(model: type[Model], *, text: str) -> Hits:
-    """Tracks, releases or artists whose words are all those of `text`, best first; none where there is no word."""
-    words = mended(query_words(text))
-    return Hits(model, tsquery_of(words), one_word=len(words) == 1 and isinstance(words[0], str))
+def found(model: type[Model], *, text: str, words: str = "search") -> Hits:
+    """Tracks, releases or artists that hold every word of `text`, best first; none where there is no word.
+
+    With `words="former_search"`, instead of what is on the shelves, tracks or releases that are not.
+    """
+    typed = mended(query_words(text))
+    one_word = len(typed) == 1 and isinstance(typed[0], str)
+    return Hits(model, tsquery_of(typed), one_word=one_word, words=words)
 
 
 def mended(words: Sequence[str]) -> Sequence[str | Sequence[str]]:

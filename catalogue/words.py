@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 MAX_WORDS: Final = 12
@@ -20,6 +22,8 @@ WITHOUT_A_DECOMPOSITION: Final = str.maketrans(
 
 def fold(text: str) -> str:
     """Case and accents away: `Beyoncé’s` → `beyonces`. Scripts without case or accents stay as they are."""
+    if text.isascii():  # most titles, and half the work of applying an event
+        return JOINED.sub("", text.lower().replace("`", "'"))
     plain = unicodedata.normalize("NFKC", text.translate(APOSTROPHES))  # first: a mathematical 𝐴 has no small letter
     decomposed = unicodedata.normalize("NFKD", plain.casefold())
     bare = "".join(char for char in decomposed if not unicodedata.combining(char))
@@ -28,7 +32,13 @@ def fold(text: str) -> str:
 
 def words_of(*texts: str) -> list[str]:
     """The folded words of the texts, in order, each once."""
-    return list(dict.fromkeys(word for text in texts for word in WORD.findall(fold(text))))
+    return list(dict.fromkeys(chain.from_iterable(map(words_in, texts))))
+
+
+@lru_cache(maxsize=4096)
+def words_in(text: str) -> tuple[str, ...]:
+    """The folded words of one text; artists and releases are named once for each of their tracks."""
+    return tuple(WORD.findall(fold(text)))
 
 
 def query_words(text: str) -> list[str]:

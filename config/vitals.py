@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db.models import Count, F, Max, Min, Q, QuerySet
+from django.db.models import Count, F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from billing.models import BillingEvent
@@ -21,7 +21,6 @@ from usage.models import Play, PlayBatch, PlayState
 from usage.rules import REPORTABLE
 
 CAP: Final = 10_001  # rows that are counted at the most: so many means more than 10,000
-LOOK_BACK: Final = 10_000  # catalogue events among which the last one of a kind is looked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +78,14 @@ def partly_applied() -> int:
 
 
 def silence() -> dict[str, float | None]:
-    """Per kind of catalogue event, how many seconds ago the last one came; None where none ever did.
+    """Per kind of catalogue event, how many seconds ago the last one came; None where none ever did."""
+    return {kind: last_heard(kind) for kind in CatalogueEvent.Kind.values}
 
-    Looks at the latest LOOK_BACK events alone: a kind that is not among them has been silent for
-    at least as long as they reach back.
-    """
-    last = {kind: Min(since("received_at"), filter=Q(kind=kind)) for kind in CatalogueEvent.Kind.values}
-    seen = CatalogueEvent.objects.order_by("-pk")[:LOOK_BACK].aggregate(
-        events=Count("pk"), reach=Max(since("received_at")), **last
-    )
-    unseen = seen["reach"] if seen["events"] == LOOK_BACK else None
-    ages = {kind: unseen if seen[kind] is None else seen[kind] for kind in last}
-    return {kind: None if age is None else seconds(age) for kind, age in ages.items()}
+
+def last_heard(kind: str) -> float | None:
+    newest = CatalogueEvent.objects.filter(kind=kind).order_by("-pk")
+    age = newest.annotate(age=since("received_at")).values_list("age", flat=True).first()
+    return None if age is None else seconds(age)
 
 
 def outbox() -> Outbox:

@@ -73,11 +73,12 @@ def load_public_keys(paths: Iterable[str | Path]) -> tuple[RSAPublicKey, ...]:
 
 def _signed_claims(token: str, keys: Sequence[RSAPublicKey]) -> dict[str, Any]:
     try:
-        if "crit" in jwt.get_unverified_header(token):
-            raise TokenRefused("the token has critical extensions")
         for key in keys:
             with contextlib.suppress(jwt.InvalidSignatureError):
-                claims: dict[str, Any] = jwt.decode(token, key, algorithms=["RS256"], options=_SIGNATURE_ALONE)
+                whole = jwt.decode_complete(token, key, algorithms=["RS256"], options=_SIGNATURE_ALONE)
+                if "crit" in whole["header"]:
+                    raise TokenRefused("the token has critical extensions")
+                claims: dict[str, Any] = whole["payload"]
                 return claims
     except jwt.InvalidAlgorithmError:
         raise TokenRefused("the token is not signed with RS256") from None

@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Listener
 from catalogue.lookup import INT32
-from catalogue.models import Track
+from catalogue.reading import TrackRow, tracks_by_id, tracks_by_isrc
 from catalogue.rules import Use
 from catalogue.search import code_in
 from catalogue.shapes import Ear, verdict_on
@@ -45,7 +45,7 @@ class Line:
 class Answer:
     """Every rule about one track, in the order in which a stream is refused."""
 
-    track: Track
+    track: TrackRow
     lines: Sequence[Line]
     available_from: datetime | None
 
@@ -95,15 +95,15 @@ class Question(forms.Form):
             del self.fields["listener"]
             self.fields["country"].help_text = "two letters, such as GB"
 
-    def clean_track(self) -> dict[str, Any]:
-        """How to find the tracks."""
-        text = self.cleaned_data["track"]
+    def clean_track(self) -> int | str:
+        """A track's id, or an ISRC."""
+        text: str = self.cleaned_data["track"]
         if text.isascii() and text.isdigit() and int(text) <= INT32:
-            return {"pk": int(text)}
+            return int(text)
         code = code_in(text)
         if "isrc" not in code:
             raise forms.ValidationError("This is neither the id of a track nor an ISRC.")
-        return code
+        return code["isrc"]
 
     def clean_listener(self) -> Listener | None:
         text = self.cleaned_data["listener"]
@@ -152,11 +152,18 @@ def answers_to(asked: dict[str, Any]) -> list[Answer]:
     use = Use(asked["use"])
     own = list(about(listener, use=use, at=ear.at)) if listener else []
     answers = []
-    for track in Track.objects.told(country=country).filter(**asked["track"]).order_by("pk")[:TRACKS]:
+    for track in tracks_meant(asked["track"], country=country):
         verdict = verdict_on(track, ear, use=use)
         judged = [Line(rule=each.rule.value, holds=each.holds, detail=each.detail) for each in verdict.asked]
         answers.append(Answer(track=track, lines=[*own, *judged], available_from=verdict.available_from))
     return answers
+
+
+def tracks_meant(track: int | str, *, country: str) -> list[TrackRow]:
+    """The track with that id, or those that carry that ISRC."""
+    if isinstance(track, int):
+        return list(tracks_by_id([track], country=country).values())
+    return tracks_by_isrc([track], country=country)[:TRACKS]
 
 
 def about(listener: Listener, *, use: Use, at: datetime) -> Iterator[Line]:

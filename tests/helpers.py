@@ -8,7 +8,8 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,7 +19,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
@@ -26,6 +27,8 @@ from django.utils import timezone
 from accounts.models import Listener
 from catalogue import mirror
 from catalogue.actions import judge, read_members
+from catalogue.keeping import store_event
+from catalogue.models import CatalogueEvent
 
 EUROPE = ["GB", "IE", "DE", "FR"]
 
@@ -153,6 +156,11 @@ def apply_members(members: Iterable[object]) -> dict[str, Any]:
     return reading.outcome
 
 
+def stored_event(**what: Any) -> CatalogueEvent:
+    """A body as the door keeps it."""
+    return CatalogueEvent.objects.get(pk=store_event(**what))
+
+
 def apply_member(member: Any) -> str:
     """Apply one member of a catalogue event; what became of it."""
     outcome = apply_members([member])
@@ -183,6 +191,19 @@ def webhook_headers(
     signed = f"{event_id}.{timestamp}.".encode() + body
     signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     return {"webhook-id": event_id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
+
+
+@contextmanager
+def statements_noted() -> Iterator[list[tuple[str, Any]]]:
+    """What PostgreSQL is asked meanwhile, and with which values; prepared statements too."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        asked.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        yield asked
 
 
 def zipped(value: Any) -> bytes:

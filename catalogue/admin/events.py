@@ -18,7 +18,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from catalogue import figures
-from catalogue.actions import apply_again, members_of, releases_in
+from catalogue.actions import apply_again, members_of
+from catalogue.keeping import releases_in
 from catalogue.lookup import INT32
 from catalogue.models import CatalogueEvent
 from desk.cells import Table, ago, label
@@ -35,33 +36,18 @@ OF_A_RELEASE: Final = 1000  # events that a search leads to
 NAMED: Final = {"refused": "refused", "conflicts": "in conflict"}  # members that an outcome lists
 
 
-class KindFilter(admin.SimpleListFilter):
-    """By kind, for which there is no index: among the newest alone, of one state or of all."""
-
-    title = f"kind, of the newest {figures.MOST:,}"
-    parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(kind.value, kind.label) for kind in Kind]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[CatalogueEvent]) -> QuerySet[CatalogueEvent]:
-        if self.value() not in Kind.values:
-            return queryset
-        newest = queryset.order_by("-pk").values("pk")[: figures.MOST]
-        return queryset.filter(kind=self.value(), pk__in=newest)
-
-
 @admin.register(CatalogueEvent)
 class CatalogueEventAdmin(LongList, ModelAdmin):
     """What came, and what became of it. Searched by the id of a release."""
 
-    list_display = ["id", "kind", "received_at", "members", "standing", "attempts", "became"]
-    list_filter = ["state", KindFilter]
+    list_display = ["id", "kind", "received_at", "members", "standing", "attempts", "became", "alarm"]
+    list_filter = ["state", "kind", "token_reused"]
     list_before_template = "admin/catalogue/catalogueevent/figures.html"
     fields = [
-        ("kind", "received_at"), ("standing", "members"), ("attempts", "due_at"), "became", "releases", "last_error",
+        ("kind", "received_at"), ("standing", "members"), ("attempts", "due_at"), "became", "alarm", "releases",
+        "last_error",
     ]  # fmt: skip
-    readonly_fields = ["releases", "standing", "became"]
+    readonly_fields = ["releases", "standing", "became", "alarm"]
     search_fields = ["=id"]
     search_help_text = "the id of a release, or of an event"
     ordering = ["-id"]
@@ -106,6 +92,11 @@ class CatalogueEventAdmin(LongList, ModelAdmin):
     @admin.display(description="what became of its members")
     def became(self, event: CatalogueEvent) -> str:
         return told(event.outcome)
+
+    @admin.display(description="alarm", empty_value="")
+    def alarm(self, event: CatalogueEvent) -> SafeString | None:
+        """One token proved this body and another: it may have been captured."""
+        return label("token reused", "danger") if event.token_reused else None
 
     @admin.display(description="releases it speaks of")
     def releases(self, event: CatalogueEvent) -> SafeString | str:

@@ -21,13 +21,11 @@ CODES: Final[dict[type[Model], dict[str, str]]] = {
 
 
 def looked_up(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
-    """The rows with that id, then those with that ISRC or UPC, then those that hold the words, best first.
-
-    Only where there are none the words are taken for typing errors.
-    """
-    named = [*numbered(text), *coded(rows.model, text)]
-    ids = list(dict.fromkeys([*named, *worded(rows.model, text, mended=False)]))[:FOUND]
-    ids = ids or worded(rows.model, text, mended=True)
+    """The rows with that id, those with that ISRC or UPC, those that hold the words; off the shelves last."""
+    named = [*numbered(text), *coded(rows.model, text), *found(rows.model, text=text)[0:FOUND]]
+    if rows.model is not Artist:
+        named += found(rows.model, text=text, words="former_search")[0:FOUND]
+    ids = list(dict.fromkeys(named))[:FOUND]
     if not ids:
         return rows.none()
     listed = Value(ids, output_field=ArrayField(IntegerField()))
@@ -47,8 +45,3 @@ def coded(model: type[Model], text: str) -> list[int]:
     if not wanted:
         return []
     return sorted(set(model._default_manager.filter(**wanted).values_list("pk", flat=True)[:FOUND]))
-
-
-def worded(model: type[Model], text: str, *, mended: bool) -> list[int]:
-    """The ids of the rows that hold the words, or the words they may have been meant to be, best first."""
-    return [row.pk for row in found(model._default_manager.only("pk"), text=text, mended=mended)[0:FOUND]]

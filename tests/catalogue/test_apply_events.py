@@ -12,10 +12,10 @@ from django.db.models import F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalogue.actions import apply_batch, apply_event, store_event, taken_lock
+from catalogue.actions import apply_batch, apply_event, taken_lock
 from catalogue.events import EventRefused, read_member
 from catalogue.models import Artist, CatalogueEvent, Offer, Region, Release, Track
-from tests.helpers import apply_member, apply_members, offer, release_event, track_member
+from tests.helpers import apply_member, apply_members, offer, release_event, stored_event, track_member
 
 pytestmark = pytest.mark.django_db
 
@@ -208,7 +208,7 @@ def test_a_refused_member_costs_the_others_nothing() -> None:
 @pytest.mark.parametrize("cut", [b"\\u0000", b"\\ud83d", b"half\\udc00"])
 def test_a_text_that_cannot_be_stored_costs_its_member_alone(cut: bytes) -> None:
     body = json.dumps([release_event(1), release_event(2, title="CUT"), release_event(3)]).encode().replace(b"CUT", cut)
-    event = store_event(body=body, members=json.loads(body))
+    event = stored_event(body=body, members=json.loads(body))
 
     assert apply_event(event_id=event.pk) == "PARTLY"
     event.refresh_from_db()
@@ -217,7 +217,7 @@ def test_a_text_that_cannot_be_stored_costs_its_member_alone(cut: bytes) -> None
 
 
 def test_a_stored_body_is_applied_once() -> None:
-    event = store_event(body=json.dumps([release_event(), None]).encode(), members=[release_event(), None])
+    event = stored_event(body=json.dumps([release_event(), None]).encode(), members=[release_event(), None])
 
     assert apply_event(event_id=event.pk) == "PARTLY"
     assert apply_event(event_id=event.pk) is None
@@ -241,7 +241,7 @@ def test_an_end_in_the_year_9999_is_no_end() -> None:
 
 def test_a_batch_takes_many_bodies_and_one_transaction(django_assert_max_num_queries: Any) -> None:
     for number in range(1, 41):
-        store_event(body=json.dumps([release_event(number)]).encode(), members=[release_event(number)])
+        stored_event(body=json.dumps([release_event(number)]).encode(), members=[release_event(number)])
 
     with django_assert_max_num_queries(40):
         assert apply_batch() == 40
@@ -252,7 +252,7 @@ def test_a_batch_takes_many_bodies_and_one_transaction(django_assert_max_num_que
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("apply_now", [apply_batch, lambda: apply_event(event_id=CatalogueEvent.objects.get().pk)])
 def test_nobody_applies_while_another_applier_is_at_it(apply_now: Any) -> None:
-    store_event(body=json.dumps([release_event()]).encode(), members=[release_event()])
+    stored_event(body=json.dumps([release_event()]).encode(), members=[release_event()])
     taken, done = threading.Event(), threading.Event()
 
     def another() -> None:

@@ -12,18 +12,18 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from catalogue.actions import apply_waiting, store_event
+from catalogue.actions import apply_waiting
 from catalogue.history import prune
 from catalogue.models import Artist, CatalogueEvent, Offer, Release, Track
 from tests.catalogue.test_apply_events import state
-from tests.helpers import apply_member, offer, release_event, track_member
+from tests.helpers import apply_member, offer, release_event, stored_event, track_member
 
 pytestmark = pytest.mark.django_db
 
 
 def came(*bodies: list[Any]) -> None:
     for members in bodies:
-        store_event(body=json.dumps(members).encode(), members=members)
+        stored_event(body=json.dumps(members).encode(), members=members)
     apply_waiting()
 
 

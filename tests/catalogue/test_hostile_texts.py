@@ -82,7 +82,10 @@ def test_is_refused_by_name_where_nothing_can_hold_it(door: Door, desk: Client, 
         "refused": [{"index": 1, "reason": "name: must be a text without NUL or half characters"}],
     }
     assert set(Release.objects.values_list("pk", flat=True)) == {1, 3}
-    assert "half characters" in desk.get(reverse("admin:catalogue_catalogueevent_changelist")).content.decode()
+    assert (
+        "half characters"
+        in desk.get(reverse("admin:catalogue_catalogueevent_change", args=[event.pk])).content.decode()
+    )
 
 
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)

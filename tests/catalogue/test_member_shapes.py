@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalogue.actions import apply_waiting, store_event
+from catalogue.actions import apply_waiting
 from catalogue.models import Offer, Release, Track
 from tests.catalogue.conftest import Door
-from tests.helpers import expect_problem, offer, release_event, track_member
+from tests.helpers import expect_problem, offer, release_event, stored_event, track_member
 from web.bodies import parse_json
 
 pytestmark = pytest.mark.django_db
@@ -166,7 +166,7 @@ def test_no_member_whatever_its_shape_stops_its_neighbours(db: None, spoilt: lis
     Release.objects.filter(pk__in=[1, 3]).update(version=-1)
 
     body = json.dumps([release_event(1), *spoilt, release_event(3)]).encode()
-    event = store_event(body=body, members=parse_json(body, texts=False))
+    event = stored_event(body=body, members=parse_json(body, texts=False))
     apply_waiting()
 
     event.refresh_from_db()

@@ -16,7 +16,7 @@ from catalogue.models import Release, Track
 from catalogue.search import ONE_WORD, found
 from catalogue.shapes import Ear
 from kernel.values import COUNTRIES
-from tests.helpers import Api, apply_member, apply_members, offer, release_event, track_member
+from tests.helpers import Api, apply_member, apply_members, offer, release_event, statements_noted, track_member
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +45,22 @@ def test_what_is_off_the_shelves_has_no_words() -> None:
     apply_member(release_event(1, version=4, tracks=[track_member(12)]))
     assert set(Track.objects.filter(search=None).values_list("pk", flat=True)) == {11}
     assert Release.objects.get(pk=1).search is not None
+
+
+def test_staff_find_what_is_off_the_shelves() -> None:
+    apply_member(release_event(1, title="Storm", tracks=[track_member(11, title="Thunder"), track_member(12)]))
+    apply_member(release_event(1, version=2, title="Storm", tracks=[track_member(11, title="Thunder")]))
+    apply_member({"id": 1, "version": 3, "takedown": True})
+    apply_member({"id": 1, "version": 4, "takedown": True})
+
+    assert found(Release, text="storm", words="former_search")[0:9] == [1]
+    assert found(Track, text="thunder", words="former_search")[0:9] == [11]
+    assert found(Track, text="tide", words="former_search")[0:9] == [12]
+
+    apply_member(release_event(1, version=5, title="Storm", tracks=[track_member(11, title="Thunder")]))
+    assert found(Release, text="storm", words="former_search")[0:9] == []
+    assert found(Track, text="thunder", words="former_search")[0:9] == []
+    assert found(Track, text="tide", words="former_search")[0:9] == [12]
 
 
 def test_a_track_that_moved_on_is_found_when_its_old_release_is_taken_down(phone: Api) -> None:
@@ -152,13 +168,7 @@ def numbered(n: int) -> Any:
 
 def read_whole_for(phone: Api, path: str) -> list[str]:
     """The catalogue's tables that are read whole to answer a request."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        asked.append((sql, params))
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(note):
+    with statements_noted() as asked:
         assert phone.get(f"catalogue/{path}").status_code == 200
     about_the_mirror = [(sql, params) for sql, params in asked if "catalogue_" in sql]
     assert about_the_mirror, path

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from catalogue.actions import apply_batch, store_event
+from catalogue.actions import apply_batch
 from catalogue.models import CatalogueEvent, Track, TrackTags
-from tests.helpers import apply_member, release_event, track_member
+from tests.helpers import apply_member, release_event, stored_event, track_member
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ def tags(track_id: Any = 1, *, version: Any = 1, release_id: Any = 7, **said: An
 def told(*members: Any) -> dict[str, Any]:
     """The outcome of one enhanced body."""
     body = json.dumps(members).encode()
-    event = store_event(body=body, members=json.loads(body), kind="enhanced")
+    event = stored_event(body=body, members=json.loads(body), kind="enhanced")
     apply_batch()
     event.refresh_from_db()
     return event.outcome
@@ -62,7 +62,7 @@ def test_a_body_of_both_kinds_of_tests_and_nonsense() -> None:
 def test_tags_of_a_release_that_comes_in_the_same_batch_find_it() -> None:
     for kind, member in (("enhanced", tags()), ("standard", release_event(7, tracks=[track_member(1)]))):
         body = json.dumps([member]).encode()
-        store_event(body=body, members=[member], kind=kind)
+        stored_event(body=body, members=[member], kind=kind)
 
     assert apply_batch() == 2
     assert TrackTags.objects.count() == 1

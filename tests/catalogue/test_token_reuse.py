@@ -12,12 +12,12 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from catalogue.actions import store_event, watch_token
+from catalogue.keeping import watch_token
 from catalogue.models import CatalogueEvent, Release
 from massivemusic.events import check_token
 from tests.catalogue.conftest import Door
 from tests.catalogue.test_apply_events import state
-from tests.helpers import offer, release_event, track_member, zipped
+from tests.helpers import offer, release_event, stored_event, track_member, zipped
 from tests.massivemusic import forge
 
 pytestmark = pytest.mark.django_db
@@ -147,11 +147,11 @@ def test_of_two_that_come_at_once_one_sees_the_other(door: Door) -> None:
             connection.close()
 
     with transaction.atomic():
-        event = store_event(body=json.dumps([TRUE]).encode(), members=[TRUE], token=proof)
+        event = stored_event(body=json.dumps([TRUE]).encode(), members=[TRUE], token=proof)
         with ThreadPoolExecutor(1) as pool:
             pool.submit(come_between).result(10)
     assert not CatalogueEvent.objects.filter(token_reused=True).exists()
 
-    watch_token(event, body=json.dumps([TRUE]).encode())
+    watch_token(event.pk, token=proof, body=json.dumps([TRUE]).encode())
 
     assert CatalogueEvent.objects.filter(token_reused=True).count() == 2

@@ -16,10 +16,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Listener, User
-from catalogue.actions import apply_batch, store_event
+from catalogue.actions import apply_batch
 from catalogue.models import CatalogueEvent, Track
 from config.admin import SIDEBAR, sidebar
-from tests.helpers import release_event
+from tests.helpers import release_event, stored_event
 from usage.models import Play
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def test_a_listener_and_a_track_open(boss: Client, subscriber: Listener, track: 
 
 def test_events_are_found_by_their_release_and_can_be_applied_again(boss: Client) -> None:
     member = release_event(4711)
-    event = store_event(body=json.dumps([member, None]).encode(), members=[member, None])
+    event = stored_event(body=json.dumps([member, None]).encode(), members=[member, None])
     apply_batch()
 
     listed = boss.get(page(CatalogueEvent), {"q": "4711"})

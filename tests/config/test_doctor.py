@@ -27,11 +27,11 @@ from config.checks import Finding, Level, spoken
 from kernel.values import rfc3339
 from outbox.models import Heartbeat
 from outbox.platform import platform
-from tests.catalogue.test_door import pem_of
 from tests.config.conftest import Make
 from tests.config.test_settings import ROOT, django
 from tests.helpers import Api, play
 from tests.massivemusic.behaviours import OK, error_json
+from tests.massivemusic.forge import pem
 from tests.massivemusic.stage import Play, Stage, answer, says, silent
 from tests.sandbox.platform import Platform
 from usage.actions import batch_all_waiting_plays, settle_batch
@@ -284,7 +284,7 @@ def test_event_keys_are_counted_and_measured(settings: Settings, tmp_path: Path)
     for bits in (2048, 3072):
         key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
         paths.append(str(tmp_path / f"{bits}.pem"))
-        Path(paths[-1]).write_bytes(pem_of(key))
+        Path(paths[-1]).write_bytes(pem(key.public_key()))
     settings.CATALOGUE_EVENT_PUBLIC_KEYS = paths
     assert seen(doctor.event_keys()) == ("well", "2 readable: 2048 bits, 3072 bits")
 

@@ -151,7 +151,7 @@ def test_every_gauge_is_in_the_operators_table() -> None:
 def test_costs_a_fixed_number_of_queries(message: Make, django_assert_num_queries: Callable[..., Any]) -> None:
     for _ in range(3):
         message()
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(17):
             scrape()
 
 

@@ -118,7 +118,7 @@ class Platform:
         assert self.process.poll() is None, self.log.read_text()
         try:
             return requests.get(f"{self.url}/_control/faults", timeout=2).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def stop(self, signum: int = signal.SIGTERM) -> float:

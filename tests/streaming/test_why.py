@@ -126,7 +126,7 @@ def test_answers_for_every_track_with_the_isrc(boss: Client, shelve: Any) -> Non
 
     answers = ask(boss, track="gb-qqq-25-00001", country="GB").context["answers"]
 
-    assert [(told.track.pk, told.failed and told.failed.rule) for told in answers] == [(1, None), (2, "TAKEN_DOWN")]
+    assert [(told.track.id, told.failed and told.failed.rule) for told in answers] == [(1, None), (2, "TAKEN_DOWN")]
 
 
 STREAMED = [
