@@ -69,7 +69,8 @@ def import_popularity(items: Iterable[Popularity | OddItem], *, scores: bool = F
 
     A `searchRank` is a place, of which 1 is the best, or with `scores` a number that is higher for
     what is more popular. With `whole` the file speaks for everything of the kinds it names: what it
-    does not name loses its popularity.
+    does not name loses its popularity. Afterwards the tables are vacuumed, for a search would wade
+    through all the rows that were written anew.
     """
     imported = Imported()
     with connection.unhurried(), connection.cursor() as cursor:  # type: ignore[attr-defined]
@@ -84,6 +85,9 @@ def import_popularity(items: Iterable[Popularity | OddItem], *, scores: bool = F
                 cursor.execute(FORGET.format(table=TABLES[kind]), {"kind": kind})
             write(cursor, kind, imported)
         cursor.execute(CLEAR)
+        if not connection.in_atomic_block:  # where PostgreSQL would refuse it
+            for kind in +imported.changed:
+                cursor.execute(f"VACUUM (ANALYZE) {TABLES[kind]}")
     return imported
 
 
