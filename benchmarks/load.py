@@ -9,7 +9,7 @@ import itertools
 import select
 import socket
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -110,14 +110,14 @@ def paced(port: int, messages: Sequence[bytes], *, connections: int, rate: float
     poller = select.epoll()
     for number in lines:
         poller.register(number, select.EPOLLIN)
-    idle, waiting = list(lines.values()), iter(enumerate(messages))
+    idle, waiting = deque(lines.values()), iter(enumerate(messages))  # in turn, lest one idles until it is closed
     upcoming = next(waiting, None)
     began = time.perf_counter()
     result = Result(seconds=0)
     while len(result.latencies) < len(messages):
         now = time.perf_counter()
         while upcoming and idle and now - began >= upcoming[0] / rate:
-            line = idle.pop()
+            line = idle.popleft()
             line.send(upcoming[1])
             line.began = began + upcoming[0] / rate
             upcoming = next(waiting, None)

@@ -19,16 +19,13 @@ LAST: Final = chr(0x10FFFF)  # the character behind all others
 ISRC: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
 UPC: Final = re.compile(r"[0-9]{8,14}")
 
-# A single word is found quickest along the index of popularity, in small blocks. PostgreSQL would walk along it
-# for several words, too, which it thinks more frequent together than they are: the sum keeps it from that.
-ONE_WORD: Final = (50, "popularity")
-SEVERAL: Final = (200, "(popularity + 0)")
+ONE_WORD, SEVERAL = 50, 100  # how many make a block
 # What is off the shelves has no words, so one table is all there is to read, and no row of it twice.
 BEST: Final = """
     SELECT id FROM (
         SELECT id, words, popularity, (row_number() OVER (ORDER BY popularity DESC, id) - 1) / {size} AS block
           FROM (SELECT id, {words} AS words, popularity FROM {table} WHERE {words} @@ to_tsquery('simple', %(wanted)s)
-                 ORDER BY {order} DESC, id LIMIT %(deep)s) AS likely) AS numbered
+                 ORDER BY popularity DESC, id LIMIT %(deep)s) AS likely) AS numbered
      ORDER BY block, ts_rank(words, to_tsquery('simple', %(wanted)s), 1) * (1 + popularity) DESC, id
      LIMIT %(limit)s OFFSET %(offset)s
 """
@@ -52,12 +49,12 @@ class Hits:
 
     def __init__(self, model: type[Model], wanted: str, *, one_word: bool, words: str) -> None:
         self.table, self.wanted, self.words = model._meta.db_table, wanted, words
-        self.size, self.order = ONE_WORD if one_word else SEVERAL
+        self.size = ONE_WORD if one_word else SEVERAL
 
     def __getitem__(self, page: slice) -> list[int]:
         if not self.wanted:
             return []
-        statement = BEST.format(table=self.table, words=self.words, size=self.size, order=self.order)
+        statement = BEST.format(table=self.table, words=self.words, size=self.size)
         window = {"deep": -(-page.stop // self.size) * self.size, "limit": page.stop - page.start, "offset": page.start}
         with connection.cursor() as cursor:
             cursor.execute(statement, {"wanted": self.wanted, **window})

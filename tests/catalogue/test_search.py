@@ -77,7 +77,7 @@ def test_a_track_that_moved_on_is_found_when_its_old_release_is_taken_down(phone
 @pytest.fixture
 def many(shelve: Any) -> list[int]:
     """More tracks than two blocks hold, in the order of their popularity; the least popular matches best."""
-    numbers = list(range(1, 2 * ONE_WORD[0] + 21))
+    numbers = list(range(1, 2 * ONE_WORD + 21))
     shelve(tracks=[track_member(n, title="Tide" if n == numbers[-1] else f"Tide and time {n}") for n in numbers])
     with connection.cursor() as cursor:
         cursor.execute("UPDATE catalogue_track SET popularity = 15 - id / 100.0")
@@ -96,7 +96,7 @@ def test_every_match_is_on_one_page_and_no_match_on_two(phone: Api, many: list[i
 
 
 def test_what_is_far_less_popular_comes_in_a_later_block(many: list[int]) -> None:
-    size = ONE_WORD[0]
+    size = ONE_WORD
     best = found(Track, text="tide")[0 : len(many)]
 
     assert [set(best[:size]), set(best[size : 2 * size])] == [set(many[:size]), set(many[size : 2 * size])]
