@@ -31,6 +31,7 @@ v1 = [
     path("catalogue/artists/<int:artist_id>/releases", shelves.ArtistReleases.as_view()),
     path("catalogue/changes", shelves.Changes.as_view()),
     path("subscription", subscriptions.MySubscription.as_view()),
+    path("subscription/history", subscriptions.SubscriptionHistory.as_view()),
     path("subscriptions/check", subscriptions.CheckTerms.as_view()),
     path("plans", subscriptions.Plans.as_view()),
     path("streams", streaming.Streams.as_view()),

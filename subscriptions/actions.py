@@ -13,6 +13,7 @@ from accounts.models import Listener
 from billing.models import BillingEvent
 from outbox.actions import Draft, send
 from subscriptions.folding import Fact, Folded, fold
+from subscriptions.ledger import record
 from subscriptions.models import Plan, PlatformWindow, Subscription
 from subscriptions.rules import LATE_MARGIN, START_WITHIN, Terms, window_at
 
@@ -30,10 +31,10 @@ class ForeignSubscription(LookupError):
 
 
 @transaction.atomic
-def fold_billing_events(*, external_id: str, account_id: str, now: datetime) -> Subscription | None:
+def fold_billing_events(*, external_id: str, account_id: str | None, now: datetime) -> Subscription | None:
     """Derive the subscription from every stored event about it, and queue what the platform must be told.
 
-    `account_id` is whom the event at hand names. Safe to repeat, in any order. None for an account that
+    `account_id` is whom the event at hand names, if anybody. Safe to repeat, in any order. None for an account that
     has been closed: billing goes on about it for a while. Raises UnknownAccount, UnknownPlan or
     ForeignSubscription.
     """
@@ -44,17 +45,26 @@ def fold_billing_events(*, external_id: str, account_id: str, now: datetime) -> 
         if event.occurred_at is not None
     ]
     folded = fold(facts)
-    if folded.account_id != account_id:
+    owners = {folded.account_id, *(period.terms.account_id for period in folded.periods)}
+    if account_id is not None and account_id not in owners:
         raise ForeignSubscription("this subscription belongs to another account")
     listener = listener_of(folded.account_id)
     if listener.closed_at is not None:
         return None
-    if not Plan.objects.filter(pk=folded.plan_code).exists():
-        raise UnknownPlan(f"no plan has the code {folded.plan_code}")
-    subscription = write_subscription(external_id, listener, folded)
+    plans = plans_named({folded.plan, *(period.terms.plan for period in folded.periods)})
+    subscription = write_subscription(external_id, listener, folded, plan=plans[folded.plan])
+    record(subscription, folded.periods, plans=plans)
     note_first_activation(listener=listener, at=folded.activated_at)
     tell_platform(subscription, now=now)
     return subscription
+
+
+def plans_named(names: set[str]) -> dict[str, Plan]:
+    """The plans by the names billing gives them: codes, or what they are sold as. Raises UnknownPlan."""
+    plans = {name: Plan.objects.sold_as(name) for name in names}
+    if unknown := sorted(name for name, plan in plans.items() if plan is None):
+        raise UnknownPlan(f"no plan has the code, or is sold as, {', '.join(unknown)}")
+    return {name: plan for name, plan in plans.items() if plan is not None}
 
 
 def lock(external_id: str) -> None:
@@ -71,17 +81,17 @@ def listener_of(account_id: str) -> Listener:
         raise UnknownAccount("no listener has this account_id") from None
 
 
-def write_subscription(external_id: str, listener: Listener, folded: Folded) -> Subscription:
-    """Overwrite the row with what is true."""
+def write_subscription(external_id: str, listener: Listener, folded: Folded, *, plan: Plan) -> Subscription:
+    """Overwrite the row with what is true. What billing does not say is the plan's default, or the listener's."""
     subscription, _ = Subscription.objects.update_or_create(
         external_id=external_id,
         defaults={
             "listener": listener,
-            "plan_id": folded.plan_code,
+            "plan": plan,
             "status": folded.status,
-            "recurring_fee": folded.recurring_fee,
-            "currency": folded.currency,
-            "country": folded.country,
+            "recurring_fee": plan.recurring_fee if folded.recurring_fee is None else folded.recurring_fee,
+            "currency": folded.currency or plan.currency,
+            "country": folded.country or listener.country,
             "postcode": folded.postcode,
             "activated_at": folded.activated_at,
             "starts_at": folded.starts_at,

@@ -6,12 +6,12 @@ from django.contrib import admin
 from unfold.admin import ModelAdmin, TabularInline
 
 from desk.rows import ReadOnly
-from subscriptions.models import Plan, PlatformWindow, Subscription
+from subscriptions.models import Period, Plan, PlatformWindow, Subscription
 
 
 @admin.register(Plan)
 class PlanAdmin(ModelAdmin):
-    list_display = ["code", "name", "trial", "offline"]
+    list_display = ["code", "name", "trial", "offline", "currency", "recurring_fee", "products"]
     search_fields = ["code", "name"]
 
 
@@ -21,10 +21,19 @@ class WindowInline(ReadOnly, TabularInline):
     extra = 0
 
 
+class PeriodInline(ReadOnly, TabularInline):
+    """The ledger, withdrawn periods included."""
+
+    model = Period
+    fields = ["starts_at", "ends_at", "status", "plan", "recurring_fee", "currency", "recorded_at", "withdrawn_at"]
+    ordering = ["-ends_at", "-id"]
+    extra = 0
+
+
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnly, ModelAdmin):
     list_display = ["external_id", "listener", "plan", "status", "starts_at", "entitled_until", "as_of"]
     list_filter = ["status", "plan"]
     list_select_related = ["listener", "plan"]
     search_fields = ["external_id", "listener__platform_id", "listener__user__email"]
-    inlines = [WindowInline]
+    inlines = [PeriodInline, WindowInline]

@@ -13,11 +13,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from kernel.errors import Kind, Refusal
-from subscriptions.models import Plan, Subscription
+from subscriptions.models import Period, Plan, Subscription
 from subscriptions.rules import Terms, broken
-from subscriptions.shapes import Instant, PlanShape, SubscriptionShape
+from subscriptions.shapes import Instant, PeriodShape, PlanShape, SubscriptionShape
 from web.callers import IsListener, ListenerRequest, listener_id_of
-from web.pages import page_of
+from web.pages import PAGE_PARAMETERS, Pages, page_of
 
 
 class NeverSubscribed(Refusal):
@@ -37,6 +37,28 @@ class MySubscription(APIView):
         if subscription is None:
             raise NeverSubscribed("there is no subscription")
         return Response(SubscriptionShape(subscription).data)
+
+
+class HistoryPages(Pages):
+    """The latest first."""
+
+    ordering = ("-ends_at", "-id")
+
+
+class SubscriptionHistory(APIView):
+    permission_classes = [IsListener]
+
+    @extend_schema(
+        operation_id="subscription_history",
+        parameters=PAGE_PARAMETERS,
+        responses=page_of(PeriodShape(many=True), name="Period"),
+    )
+    def get(self, request: ListenerRequest) -> Response:
+        """When the caller could stream, and on which terms, the latest first; as far as is known now."""
+        mine = Period.objects.believed().filter(listener=listener_id_of(request)).select_related("plan")
+        pages = HistoryPages()
+        rows = pages.paginate_queryset(mine, request, view=self)
+        return pages.get_paginated_response(PeriodShape(rows, many=True).data)
 
 
 class Plans(APIView):

@@ -1,20 +1,20 @@
 """From everything billing ever said about a subscription to what is true of it. Pure.
 
-Each event is a snapshot, so the latest one by (event time, event id) is the truth, in whatever
-order they arrived.
+Events are taken in the order (event time, event id), whatever the order in which they arrived.
+Each may tell everything anew, or only what has changed: what it leaves out stays as it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 from django.utils.dateparse import parse_datetime
 
-AT_MOST_APART: Final = timedelta(days=1)  # a renewal that begins so soon after the period before continues it
+from subscriptions.timeline import News, Period, Terms, last_stretch, timeline
 
 
 class Status(StrEnum):
@@ -23,10 +23,15 @@ class Status(StrEnum):
     TRIALING = "TRIALING"
     ACTIVE = "ACTIVE"
     GRACE = "GRACE"
+    ON_HOLD = "ON_HOLD"
     PAUSED = "PAUSED"
     CANCELLING = "CANCELLING"
     EXPIRED = "EXPIRED"
     REFUNDED = "REFUNDED"
+
+
+class NothingKnown(ValueError):
+    """No event so far says enough: whose it is, on which plan, from when to when."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +43,25 @@ class Fact:
     data: dict[str, Any]
 
 
+class Told(NamedTuple):
+    """A fact, and all that is known once it is."""
+
+    fact: Fact
+    known: dict[str, Any]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Folded:
-    """What is true of one subscription. Entitled in `[entitled_from, entitled_until)`, UTC."""
+    """What is true of one subscription. Entitled in `[entitled_from, entitled_until)`, UTC; `periods` is the history.
+
+    `plan` is a plan code, or `provider:product` where billing knows the plan by that.
+    """
 
     account_id: str
-    plan_code: str
+    plan: str
     status: Status
     currency: str
-    recurring_fee: int
+    recurring_fee: int | None
     country: str
     postcode: str
     activated_at: datetime
@@ -57,88 +72,128 @@ class Folded:
     entitled_until: datetime
     cancel_at_period_end: bool
     as_of: datetime
+    periods: tuple[Period, ...]
+
+
+NEEDED = ("account_id", "plan", "status", "activated_at", "current_period_start", "expires_at")
 
 
 def fold(facts: Sequence[Fact]) -> Folded:
-    """The truth after all `facts` (at least one).
-
-    The account of the earliest one owns the subscription; facts in another account's name are passed over.
-    """
-    in_order = sorted(facts, key=lambda fact: (fact.occurred_at, fact.event_id))
-    owner = in_order[0].data["account_id"]
-    own = [fact for fact in in_order if fact.data["account_id"] == owner]
-    latest, data = own[-1], own[-1].data
-    status, _ = read_status(data, as_of=latest.occurred_at)
-    entitled_from, entitled_until = right_after(own)
+    """The truth after all `facts` (at least one). Raises NothingKnown."""
+    told = list(tell(facts))
+    if not told:
+        raise NothingKnown("no event says whose subscription it is, on which plan, from when to when")
+    fact, known = told[-1]
+    periods = timeline(map(news_of, told))
+    starts_at = time(known["current_period_start"])
+    entitled_from, entitled_until = last_stretch(periods) or (starts_at, starts_at)
     return Folded(
-        account_id=owner,
-        plan_code=data["plan_code"],
-        status=status,
-        currency=data["currency"],
-        recurring_fee=data["recurring_fee"],
-        country=data["country"],
-        postcode=data.get("postcode") or "",
-        activated_at=time(data["activated_at"]),
-        starts_at=time(data["current_period_start"]),
-        trial_ends_at=trial_end(data),
-        expires_at=time(data["expires_at"]),
+        account_id=known["account_id"],
+        plan=known["plan"],
+        status=standing(known, as_of=fact.occurred_at)[0],
+        currency=known.get("currency") or "",
+        recurring_fee=known.get("recurring_fee"),
+        country=known.get("country") or "",
+        postcode=known.get("postcode") or "",
+        activated_at=min(time(known["activated_at"]), starts_at),
+        starts_at=starts_at,
+        trial_ends_at=trial_end(known),
+        expires_at=max(time(known["expires_at"]), entitled_until),
         entitled_from=entitled_from,
         entitled_until=entitled_until,
-        cancel_at_period_end=bool(data.get("cancel_at_period_end")),
-        as_of=latest.occurred_at,
+        cancel_at_period_end=bool(known.get("cancel_at_period_end")),
+        as_of=fact.occurred_at,
+        periods=periods,
     )
 
 
-def right_after(facts: Sequence[Fact]) -> tuple[datetime, datetime]:
-    """The stretch in which one may stream, after all facts in their order.
+def tell(facts: Sequence[Fact]) -> Iterator[Told]:
+    """The facts in their order, from where enough is known.
 
-    Billing tells of a renewal before it begins. Until then what was paid before still holds: the
-    stretch is drawn out, where the new period follows within a day, instead of beginning anew.
+    The account that the earliest names owns the subscription until a fact with `transferred_to`
+    hands it over; facts in another account's name are passed over.
     """
-    began, ends = stretch_of(facts[0])
-    ends = max(ends, began)
-    for fact in facts[1:]:
-        start, end = stretch_of(fact)
-        if start <= fact.occurred_at or ends + AT_MOST_APART < start:
-            began = start
-        ends = max(end, began)
-    return began, ends
+    known: dict[str, Any] = {}
+    for fact in sorted(facts, key=lambda fact: (fact.occurred_at, fact.event_id)):
+        owner = known.get("account_id")
+        if owner is not None and fact.data.get("account_id") not in {owner, None}:
+            continue
+        known = merged(known, fact.data)
+        if all(known.get(name) is not None for name in NEEDED):
+            yield Told(fact, known)
 
 
-def stretch_of(fact: Fact) -> tuple[datetime, datetime]:
-    """From the period's start to where the right ends, which may lie before it."""
-    expiry = time(fact.data["expires_at"])
-    _, runs_on = read_status(fact.data, as_of=fact.occurred_at)
-    return time(fact.data["current_period_start"]), expiry if runs_on else min(expiry, fact.occurred_at)
+def merged(known: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known, with what the news say of it. A grace or a loss is of its own event alone."""
+    lasting = {name: value for name, value in known.items() if name not in {"grace_until", "revokes"}}
+    plan = news.get("plan_code") or news.get("product") or known.get("plan")
+    owner = news.get("transferred_to") or news.get("account_id") or known.get("account_id")
+    said = {name: value for name, value in news.items() if value is not None or name in NULLABLE}
+    return lasting | said | {"plan": plan, "account_id": owner}
 
 
-def trial_end(data: dict[str, Any]) -> datetime | None:
-    return time(data["trial_ends_at"]) if data.get("trial_ends_at") else None
+NULLABLE = {"trial_ends_at", "postcode"}  # members whose null says that there is none
 
 
-def read_status(data: dict[str, Any], *, as_of: datetime) -> tuple[Status, bool]:
-    """Our state for billing's word, and whether the right runs on to the period's end.
+def news_of(told: Told) -> News:
+    """A fact as the timeline takes it."""
+    fact, known = told
+    status, ends_at = standing(known, as_of=fact.occurred_at)
+    trial = trial_end(known)
+    earlier = Status.TRIALING if trial and trial > time(known["current_period_start"]) else Status.ACTIVE
+    return News(
+        told_at=fact.occurred_at,
+        starts_at=time(known["current_period_start"]),
+        ends_at=ends_at,
+        terms=terms_of(known, status),
+        before=terms_of(known, earlier),
+    )
 
-    What is paid runs on: past due and paused end with their period, `cancelled` too when it says
-    "at period end". A cancellation without that, an expiry and a refund end it at the event.
+
+def terms_of(known: Mapping[str, Any], status: Status) -> Terms:
+    return Terms(
+        account_id=known["account_id"],
+        plan=known["plan"],
+        status=status,
+        currency=known.get("currency") or "",
+        recurring_fee=known.get("recurring_fee"),
+        country=known.get("country") or "",
+    )
+
+
+def standing(known: Mapping[str, Any], *, as_of: datetime) -> tuple[Status, datetime]:
+    """Our state for billing's word, and until when the right runs on.
+
+    What is paid runs on: paused ends with its period, `cancelled` too when it says "at period end",
+    past due with the grace that billing gives, or its period. A hold, a cancellation at once, an
+    expiry, a refund and whatever `revokes` end it at the event.
     """
-    ending = bool(data.get("cancel_at_period_end"))
-    trial_ends_at = trial_end(data)
-    match data["status"]:
-        case "active" if ending:
-            return Status.CANCELLING, True
-        case "active":
-            return (Status.TRIALING if trial_ends_at and trial_ends_at > as_of else Status.ACTIVE), True
-        case "past_due":
-            return Status.GRACE, True
-        case "paused":
-            return Status.PAUSED, True
-        case "cancelled" if ending:
-            return Status.CANCELLING, True
+    expiry, ending = time(known["expires_at"]), bool(known.get("cancel_at_period_end"))
+    at_once = min(expiry, as_of)
+    trial = trial_end(known)
+    match known["status"]:
         case "refunded":
-            return Status.REFUNDED, False
+            return Status.REFUNDED, at_once
+        case _ if known.get("revokes"):
+            return Status.EXPIRED, at_once
+        case "active" if ending:
+            return Status.CANCELLING, expiry
+        case "active":
+            return (Status.TRIALING if trial and trial > as_of else Status.ACTIVE), expiry
+        case "past_due":
+            return Status.GRACE, time(known["grace_until"]) if known.get("grace_until") else expiry
+        case "on_hold":
+            return Status.ON_HOLD, at_once
+        case "paused":
+            return Status.PAUSED, expiry
+        case "cancelled" if ending:
+            return Status.CANCELLING, expiry
         case _:
-            return Status.EXPIRED, False
+            return Status.EXPIRED, at_once
+
+
+def trial_end(known: Mapping[str, Any]) -> datetime | None:
+    return time(known["trial_ends_at"]) if known.get("trial_ends_at") else None
 
 
 def time(text: str) -> datetime:

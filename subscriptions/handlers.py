@@ -23,7 +23,7 @@ from subscriptions.shapes import SubscriptionUpdated
 @on_billing("subscription.updated", shape=SubscriptionUpdated, subject="external_id")
 def subscription_updated(event: Happened) -> None:
     """Fold everything known about the subscription; this event is among it."""
-    fold_billing_events(external_id=event.subject, account_id=event.data["account_id"], now=timezone.now())
+    fold_billing_events(external_id=event.subject, account_id=event.data.get("account_id"), now=timezone.now())
 
 
 def never_told(body: Mapping[str, Any]) -> None:

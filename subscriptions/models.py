@@ -6,11 +6,19 @@ import uuid
 from datetime import datetime
 from typing import ClassVar, Self
 
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeBoundary
 from django.db import models
-from django.db.models import CheckConstraint, F, Q
+from django.db.models import CheckConstraint, F, Func, Q
 from django.db.models.functions import Now
 
 from subscriptions.folding import Status
+
+
+class PlanQuerySet(models.QuerySet["Plan"]):
+    def sold_as(self, name: str) -> Plan | None:
+        """The plan with that code, or the one that a billing system sells as that `provider:product`."""
+        return self.filter(Q(code=name) | Q(products__contains=[name])).order_by("code").first()
 
 
 class Plan(models.Model):
@@ -20,6 +28,14 @@ class Plan(models.Model):
     name = models.CharField(max_length=128)
     trial = models.BooleanField(default=False, help_text="the platform then wants the trial's end")
     offline = models.BooleanField(default=False, help_text="may take tracks offline")
+    products = ArrayField(
+        models.CharField(max_length=255), default=list, blank=True,
+        help_text="what billing systems sell it as, such as stripe:price_123, separated by commas",
+    )  # fmt: skip
+    currency = models.CharField(max_length=3, default="GBP", help_text="where billing does not say")
+    recurring_fee = models.PositiveIntegerField(default=0, help_text="in minor units, where billing does not say")
+
+    objects = PlanQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name
@@ -74,6 +90,63 @@ class Subscription(models.Model):
 
     def __str__(self) -> str:
         return f"{self.external_id} {self.plan_id} {self.status}"
+
+
+class Span(Func):
+    """A range of instants."""
+
+    function = "TSTZRANGE"
+    output_field = DateTimeRangeField()
+
+
+class PeriodQuerySet(models.QuerySet["Period"]):
+    def believed(self) -> Self:
+        """What is held to be true now."""
+        return self.filter(withdrawn_at=None)
+
+    def covering(self, instant: datetime) -> Self:
+        """Rights that held at `instant` (UTC), as far as is known now: start included, end not."""
+        return self.believed().filter(starts_at__lte=instant, ends_at__gt=instant)
+
+
+class Period(models.Model):
+    """A stretch of a listener's right to stream, `[starts_at, ends_at)`, on the terms that then held.
+
+    The ledger: rows are added, and never changed or deleted. One that later news contradict is
+    withdrawn, and stays as what was believed from `recorded_at` until `withdrawn_at`.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="periods")
+    listener = models.ForeignKey("accounts.Listener", on_delete=models.PROTECT, related_name="periods")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="periods")
+    status = models.CharField(max_length=16, choices=[(status.value, status.value) for status in Status])
+    recurring_fee = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3)
+    country = models.CharField(max_length=2)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+    withdrawn_at = models.DateTimeField(null=True)
+
+    objects = PeriodQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="period_has_length"),
+            ExclusionConstraint(
+                name="period_of_its_own",
+                expressions=[("subscription", "="), (Span("starts_at", "ends_at", RangeBoundary()), "&&")],
+                condition=Q(withdrawn_at=None),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["listener", "-ends_at"], name="period_of_listener"),
+            models.Index(fields=["ends_at"], condition=Q(withdrawn_at=None), name="period_believed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan_id} {self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
 
 
 class PlatformWindow(models.Model):

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from kernel.values import is_country, is_currency
 from subscriptions.folding import Status
-from subscriptions.models import Plan, PlatformWindow, Subscription
+from subscriptions.models import Period, Plan, PlatformWindow, Subscription
 
 MINOR_UNITS_LIMIT = 2**31 - 1
 
@@ -64,7 +64,9 @@ class SubscriptionUpdated(serializers.Serializer[Any]):
     account_id = serializers.UUIDField()
     external_id = serializers.CharField(max_length=255)
     plan_code = serializers.CharField(max_length=64)
-    status = serializers.ChoiceField(choices=["active", "past_due", "paused", "cancelled", "expired", "refunded"])
+    status = serializers.ChoiceField(
+        choices=["active", "past_due", "on_hold", "paused", "cancelled", "expired", "refunded"]
+    )
     currency = serializers.CharField(validators=[currency_exists])
     recurring_fee = WholeNumber(min_value=0, max_value=MINOR_UNITS_LIMIT, help_text="in minor units")
     country = serializers.CharField(validators=[country_exists])
@@ -73,6 +75,7 @@ class SubscriptionUpdated(serializers.Serializer[Any]):
     current_period_start = Instant()
     trial_ends_at = Instant(required=False, allow_null=True)
     expires_at = Instant()
+    grace_until = Instant(required=False, allow_null=True, help_text="while past_due: until when the right runs on")
     cancel_at_period_end = serializers.BooleanField(default=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +98,17 @@ class PlatformState(serializers.ModelSerializer[PlatformWindow]):
         model = PlatformWindow
         fields = ["state", "detail"]
         ref_name = "PlatformState"
+
+
+class PeriodShape(serializers.ModelSerializer[Period]):
+    """A stretch in which the listener could stream: `starts_at` included, `ends_at` not."""
+
+    plan = PlanShape()
+
+    class Meta:
+        model = Period
+        fields = ["starts_at", "ends_at", "status", "plan", "recurring_fee", "currency", "country"]
+        ref_name = "Period"
 
 
 class SubscriptionShape(serializers.ModelSerializer[Subscription]):

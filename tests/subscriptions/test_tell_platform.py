@@ -25,7 +25,6 @@ from outbox.delivery import deliver_lane
 from outbox.models import Circuit, Message
 from outbox.sweep import sweep_outbox
 from subscriptions.actions import extend_windows, fold_billing_events, lock
-from subscriptions.folding import Fact, fold
 from subscriptions.models import PlatformWindow, Subscription
 from tests.helpers import Api, expect_problem
 from tests.sandbox.platform import Platform
@@ -371,59 +370,6 @@ def eventually_waiting() -> None:
                 return
         time.sleep(0.01)
     raise AssertionError("nobody waits for the lock")
-
-
-# --- folding -----------------------------------------------------------------------------------------------
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def fact(number: int, *, hours: int, **changes: Any) -> Fact:
-    data = {
-        "account_id": "a", "plan_code": "premium", "status": "active", "currency": "GBP", "recurring_fee": number,
-        "country": "GB", "activated_at": rfc3339(START), "current_period_start": rfc3339(START),
-        "expires_at": rfc3339(START + timedelta(days=30)), "cancel_at_period_end": False,
-    } | changes  # fmt: skip
-    return Fact(event_id=f"evt_{number}", occurred_at=START + timedelta(hours=hours), data=data)
-
-
-SEVEN = [
-    fact(1, hours=0),
-    fact(2, hours=1, cancel_at_period_end=True),
-    fact(3, hours=2),
-    fact(4, hours=3, status="past_due"),
-    fact(5, hours=4, account_id="b"),
-    fact(6, hours=9, plan_code="standard"),
-    fact(7, hours=9, status="cancelled"),  # in the same second as the one before: the ids decide
-]
-
-
-def test_all_orders_of_seven_events_end_alike() -> None:
-    outcomes = {fold(order) for order in itertools.permutations(SEVEN)}
-
-    (outcome,) = outcomes
-    assert (outcome.account_id, outcome.recurring_fee, outcome.status) == ("a", 7, "EXPIRED")
-
-
-@pytest.mark.parametrize(
-    ("change", "status", "hours_left"),
-    [
-        ({}, "ACTIVE", 720),
-        ({"trial_ends_at": rfc3339(START + timedelta(days=7))}, "TRIALING", 720),
-        ({"cancel_at_period_end": True}, "CANCELLING", 720),
-        ({"status": "past_due"}, "GRACE", 720),
-        ({"status": "paused"}, "PAUSED", 720),
-        ({"status": "cancelled", "cancel_at_period_end": True}, "CANCELLING", 720),
-        ({"status": "cancelled"}, "EXPIRED", 5),
-        ({"status": "expired"}, "EXPIRED", 5),
-        ({"status": "refunded"}, "REFUNDED", 5),
-    ],
-)
-def test_each_word_of_billings_has_its_meaning(change: dict[str, Any], status: str, hours_left: int) -> None:
-    folded = fold([fact(1, hours=5, **change)])
-
-    assert folded.status == status
-    assert folded.entitled_until == START + timedelta(hours=hours_left)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 PATHS = [
     "me", "catalogue/search?q=a", "catalogue/tracks?ids=1", "catalogue/tracks/1", "catalogue/tracks/1/availability",
     "catalogue/releases", "catalogue/releases/1", "catalogue/artists/1", "catalogue/artists/1/releases",
-    "catalogue/changes", "subscription", "streams/current", "plays",
+    "catalogue/changes", "subscription", "subscription/history", "streams/current", "plays",
 ]  # fmt: skip
 PUBLIC = ["config", "schema", "docs", "plans"]
 
