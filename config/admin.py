@@ -43,6 +43,7 @@ SIDEBAR: Final = {
 # Pages that are no lists, by their group: title, icon, URL name, and the model whose viewers may open them.
 PAGES: Final = {
     "Listeners": [("Why can’t they hear it?", "hearing_disabled", "why", "catalogue.Track")],
+    "Reporting": [("Subscribers", "groups_2", "subscribers", "subscriptions.Subscription")],
 }
 
 

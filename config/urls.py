@@ -17,6 +17,7 @@ from config.about import About
 from streaming import api as streaming
 from streaming.admin import why
 from subscriptions import api as subscriptions
+from subscriptions.desk import subscriber_counts
 from usage import api as usage
 
 v1 = [
@@ -50,6 +51,7 @@ urlpatterns = [
     path("webhooks/catalogue/standard", events.CatalogueDoor.as_view()),
     path("webhooks/catalogue/enhanced", events.CatalogueDoor.as_view(kind="enhanced")),
     path("admin/why/", admin.site.admin_view(why), name="why"),
+    path("admin/subscribers/", admin.site.admin_view(subscriber_counts), name="subscribers"),
     path("admin/", admin.site.urls),
     path("healthz", health.alive),
     path("readyz", health.ready),
