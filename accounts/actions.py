@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.db import transaction
 
@@ -10,6 +11,8 @@ from accounts.models import Listener, Residence, User
 from kernel.errors import InvalidParameter, Kind, Refusal
 from kernel.values import is_country
 from outbox.actions import Draft, send
+
+SHORTEST_STAY: Final = timedelta(microseconds=1)
 
 
 class AccountClosed(Refusal):
@@ -26,19 +29,25 @@ def register_listener(*, user: User, country: str, now: datetime) -> Listener:
     """
     check_country(country)
     listener = Listener.objects.create(user=user, country=country)
-    Residence.objects.create(listener=listener, country=country, since=now)
+    Residence.objects.create(listener=listener, country=country, since=now, changed_by=user)
     send(Draft(topic="listener.create", key=listener.platform_id, lane=listener.platform_id))
     return listener
 
 
 @transaction.atomic
-def move_listener(*, listener: Listener, country: str, now: datetime) -> None:
-    """Let the listener live in `country` from now on; where they lived before is kept."""
+def move_listener(*, listener: Listener, country: str, by: User | None, now: datetime) -> None:
+    """Let the listener live in `country` from now on; where they lived before, and who moved them, is kept.
+
+    Entitlement and availability follow at once. Raises InvalidParameter for a country that does not exist.
+    """
     check_country(country)
-    if country != listener.country:
-        Residence.objects.create(listener=listener, country=country, since=now)
-        listener.country = country
-        listener.save(update_fields=["country"])
+    before = Listener.objects.select_for_update().get(pk=listener.pk).country
+    if country != before:
+        last = listener.residences.latest("since")
+        since = max(now, last.since + SHORTEST_STAY)  # the rows keep the order of the moves, whatever clocks say
+        Residence.objects.create(listener=listener, country=country, since=since, changed_by=by)
+        Listener.objects.filter(pk=listener.pk).update(country=country)
+    listener.country = country
 
 
 def filter_explicit(*, listener: Listener, hide: bool) -> None:

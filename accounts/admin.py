@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from allauth.account.models import EmailAddress
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 
+from accounts.actions import move_listener
 from accounts.models import Listener, Residence, User
 from desk.rows import ReadOnly
+from kernel.values import is_country
+
+INSTANTS: Final = ["created_at", "on_platform_since", "subscribed_since", "closed_at"]
 
 admin.site.unregister(EmailAddress)  # allauth's own page: an address is changed by its listener alone
 
@@ -39,18 +47,42 @@ class UserAdmin(ModelAdmin):
 
 class ResidenceInline(ReadOnly, TabularInline):
     model = Residence
+    ordering = ["-since"]
+    readonly_fields = ["changed_by"]
     extra = 0
+
+
+class Move(forms.ModelForm):
+    """Where support says a listener lives."""
+
+    def clean_country(self) -> str:
+        country: str = self.cleaned_data["country"].upper()
+        if not is_country(country):
+            raise forms.ValidationError("This is not an ISO 3166-1 country.")
+        return country
 
 
 @admin.register(Listener)
 class ListenerAdmin(ReadOnly, ModelAdmin):
+    """Support moves a listener to another country; everything else here is only looked at."""
+
+    form = Move
     list_display = ["id", "user", "country", "on_platform_since", "subscribed_since", "closed_at"]
     list_select_related = ["user"]
     search_fields = ["=id", "=platform_id", "user__email"]
     list_filter = ["country"]
     ordering = ["-created_at"]
+    fields = ["user", "platform_id", "country", "explicit_filter", *INSTANTS]
+    readonly_fields = ["user", "platform_id", "explicit_filter", *INSTANTS]
     inlines = [ResidenceInline]
     actions_detail = ["why"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Listener | None = None) -> bool:
+        return ModelAdmin.has_change_permission(self, request, obj) and (obj is None or obj.closed_at is None)
+
+    def save_model(self, request: HttpRequest, obj: Listener, form: Any, change: bool) -> None:
+        staff: User = request.user  # type: ignore[assignment]
+        move_listener(listener=obj, country=form.cleaned_data["country"], by=staff, now=timezone.now())
 
     def has_explain_permission(self, request: HttpRequest, object_id: str) -> bool:
         return request.user.has_perm("catalogue.view_track")

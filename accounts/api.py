@@ -54,7 +54,8 @@ class Me(APIView):
         wish = self.Input(data=request.data)
         wish.is_valid(raise_exception=True)
         if "country" in wish.validated_data:
-            move_listener(listener=listener, country=wish.validated_data["country"], now=timezone.now())
+            country = wish.validated_data["country"]
+            move_listener(listener=listener, country=country, by=listener.user, now=timezone.now())
         if "explicit_filter" in wish.validated_data:
             filter_explicit(listener=listener, hide=wish.validated_data["explicit_filter"])
         return Response(self.Output(listener).data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
@@ -74,11 +75,15 @@ class Listener(models.Model):
 
 
 class Residence(models.Model):
-    """A country a listener has lived in, from `since` until the next one begins."""
+    """A country a listener has lived in, from `since` until the next one begins. Rows are added, never changed.
+
+    `changed_by` is the login that moved them: their own, or a member of staff's.
+    """
 
     listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="residences")
     country = models.CharField(max_length=2)
     since = models.DateTimeField()
+    changed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 
     class Meta:
         constraints = [
@@ -88,3 +93,10 @@ class Residence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.country} since {self.since:%Y-%m-%d}"
+
+
+def country_at(*, listener_id: uuid.UUID, instant: datetime) -> str:
+    """Where the listener lived at `instant`; before the first residence, where they lived first."""
+    residences = Residence.objects.filter(listener_id=listener_id)
+    then = residences.filter(since__lte=instant).order_by("-since").first() or residences.earliest("since")
+    return then.country

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from threading import Barrier
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,9 +19,11 @@ from django.conf import settings as django_settings
 from django.core import mail
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.models import Listener, Residence, User
+from accounts.actions import move_listener
+from accounts.models import Listener, Residence, User, country_at
 from accounts.tokens import public_key
 from outbox.models import Message
 from tests.helpers import Api, expect_problem, token_for
@@ -149,6 +152,62 @@ def test_moving_keeps_where_one_lived(api: Callable[[Listener], Api], listener: 
 
     assert (body["country"], body["explicit_filter"]) == ("FR", True)
     assert list(Residence.objects.order_by("since").values_list("country", flat=True)) == ["GB", "FR"]
+
+
+def test_plays_of_then_are_known_by_the_country_of_then(api: Callable[[Listener], Api], listener: Listener) -> None:
+    began = Residence.objects.get().since
+    api(listener).patch("me", {"country": "FR"})
+    moved = Residence.objects.latest("since").since
+
+    def country(instant: datetime) -> str:
+        return country_at(listener_id=listener.pk, instant=instant)
+
+    tick = timedelta(microseconds=1)
+    assert [country(began - tick), country(began), country(moved - tick), country(moved)] == ["GB", "GB", "GB", "FR"]
+
+
+def test_who_moved_a_listener_is_kept(api: Callable[[Listener], Api], boss: Client, listener: Listener) -> None:
+    api(listener).patch("me", {"country": "FR"})
+    page = f"/admin/accounts/listener/{listener.pk}/change/"
+    inline = {f"residences-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+
+    assert boss.post(page, inline | {"country": "de"}).status_code == 302
+
+    moves = Residence.objects.order_by("since").values_list("country", "changed_by__email")
+    own = User.objects.get(listener=listener).email
+    assert list(moves) == [("GB", own), ("FR", own), ("DE", "boss@example.org")]
+    shown = boss.get(page).content.decode()
+    assert all(word in shown for word in ("GB", "FR", own))
+
+
+@pytest.mark.parametrize("country", ["", "XX", "GBR", "<b"])
+def test_staff_cannot_move_anybody_nowhere(boss: Client, listener: Listener, country: str) -> None:
+    page = f"/admin/accounts/listener/{listener.pk}/change/"
+    inline = {f"residences-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+
+    assert boss.post(page, inline | {"country": country, "explicit_filter": "on"}).status_code == 200
+    listener.refresh_from_db()
+    assert (listener.country, listener.explicit_filter, listener.residences.count()) == ("GB", False, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_moves_at_the_same_moment_end_where_the_history_ends(listener: Listener) -> None:
+    start, now = Barrier(4), timezone.now()
+
+    def move(country: str) -> None:
+        try:
+            start.wait(5)
+            mine = Listener.objects.get(pk=listener.pk)
+            move_listener(listener=mine, country=country, by=None, now=now)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(move, ["FR", "DE", "IE", "US"]))
+
+    listener.refresh_from_db()
+    assert listener.residences.count() == 5
+    assert listener.country == listener.residences.latest("since").country
 
 
 @pytest.mark.parametrize(
