@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -22,7 +23,8 @@ from kernel.values import is_country
 
 INSTANTS: Final = ["created_at", "on_platform_since", "subscribed_since", "closed_at"]
 
-admin.site.unregister(EmailAddress)  # allauth's own page: an address is changed by its listener alone
+# Allauth's own pages: addresses and sessions are their listener's affair alone.
+admin.site.unregister([EmailAddress, UserSession])
 
 
 @admin.register(User)

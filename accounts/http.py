@@ -45,8 +45,9 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 def listener_of(request: ListenerRequest) -> Listener:
-    """The caller's listener row. Raises AccountClosed when the account is closed."""
-    listener = Listener.objects.select_related("user").filter(pk=listener_id_of(request), closed_at=None).first()
+    """The caller's listener row. Raises AccountClosed when the account is closed or banned."""
+    listeners = Listener.objects.select_related("user").filter(closed_at=None, user__is_active=True)
+    listener = listeners.filter(pk=listener_id_of(request)).first()
     if listener is None:
         raise AccountClosed("this account is closed")
     return listener

@@ -14,12 +14,15 @@ from typing import Any, Final
 from uuid import UUID
 
 import jwt
-from allauth.headless.tokens.strategies.jwt import JWTTokenStrategy
+from allauth.headless.tokens.strategies.jwt import JWTTokenStrategy, internal
+from allauth.usersessions.models import UserSession
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connection
+from django.contrib.sessions.models import Session
+from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from accounts.actions import AccountClosed
 from web.callers import Hearing
@@ -61,6 +64,26 @@ class TokenStrategy(JWTTokenStrategy):
         listener = getattr(user, "listener", None)
         claims = {"aud": settings.TOKEN_AUDIENCE, "iss": settings.TOKEN_ISSUER}
         return claims | ({"listener": str(listener.pk)} if listener else {})
+
+    def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
+        """A new pair for a refresh token that was never used; None for any other, and for a login that is banned.
+
+        A token that was used before is in two hands, and nobody can tell which of them is the phone's: its
+        session ends, and with it every token of the family.
+        """
+        payload = internal.decode_token(refresh_token, "refresh")
+        key = internal.session_key_from_sid(payload["sid"]) if payload else None
+        if key is None:
+            return None
+        with transaction.atomic():
+            session = Session.objects.select_for_update().filter(pk=key)
+            if not session:  # locks it: of two refreshes at once, the second sees the first
+                return None
+            pair: tuple[str, str] | None = super().refresh_token(refresh_token)
+            if pair is None:
+                session.delete()
+            UserSession.objects.filter(session_key=key).update(last_seen_at=Now())
+            return pair
 
 
 @cache

@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.usersessions",
     "allauth.headless",
     "rest_framework",
     "drf_spectacular",
@@ -247,6 +248,8 @@ HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = env.int("ACCESS_TOKEN_SECONDS", default=3
 HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = env.int("REFRESH_TOKEN_SECONDS", default=60 * 86400)
 TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="tonearm")
 TOKEN_AUDIENCE = env.str("TOKEN_AUDIENCE", default="tonearm-api")
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True  # here too: its refresh token dies with the others
+USERSESSIONS_TRACK_ACTIVITY = True  # seen whenever a token is refreshed (accounts.tokens)
 SESSION_COOKIE_AGE = HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN
 # Where the links in e-mails lead: the app's own pages, or links that open the app.
 APP_URL = env.str(

@@ -20,6 +20,7 @@ ASK: Final = """
                     WHERE s.listener_id = l.id AND s.entitled_from <= %(now)s AND s.entitled_until > %(now)s),
            t.release_id, t.explicit, t.gone_at IS NOT NULL OR r.taken_down_at IS NOT NULL, r.licensor_id, {windows}
       FROM accounts_listener l
+      JOIN accounts_user u ON u.id = l.user_id AND u.is_active
       LEFT JOIN catalogue_track t ON t.id = %(track)s
       LEFT JOIN catalogue_release r ON r.id = t.release_id
      WHERE l.id = %(listener)s AND l.closed_at IS NULL
@@ -37,7 +38,7 @@ class Standing:
 
 
 def standing(*, listener_id: UUID, track_id: int, now: datetime, use: Use = Use.STREAM) -> Standing | None:
-    """The listener's standing towards one track at `now`; None when the account is closed or never was."""
+    """The listener's standing towards one track at `now`; None when the account is closed, banned or never was."""
     with connection.prepared() as cursor:  # type: ignore[attr-defined]
         cursor.execute(QUESTION, {"listener": listener_id, "track": track_id, "now": now})
         row = cursor.fetchone()

@@ -25,7 +25,8 @@ from catalogue.licensors import listed_licensors
 CLAIM: Final = """
     WITH granted AS (
         SELECT l.id, l.platform_id, l.country, t.id AS track_id, t.release_id, t.duration_seconds
-          FROM accounts_listener l, catalogue_track t JOIN catalogue_release r ON r.id = t.release_id
+          FROM accounts_listener l JOIN accounts_user u ON u.id = l.user_id AND u.is_active,
+               catalogue_track t JOIN catalogue_release r ON r.id = t.release_id
          WHERE l.id = %(listener)s AND l.closed_at IS NULL AND t.id = %(track)s
            AND t.release_id = coalesce(%(release)s, t.release_id)
            AND (r.licensor_id = ANY (%(licensors)s::int[]) OR %(licensors)s::int[] IS NULL)

@@ -168,7 +168,8 @@ def tracks_meant(track: int | str, *, country: str) -> list[TrackRow]:
 
 def about(listener: Listener, *, use: Use, at: datetime) -> Iterator[Line]:
     """What is asked of the listener, whatever the track."""
-    yield Line(rule="ACCOUNT", holds=listener.closed_at is None, detail="the account must not be closed")
+    open_ = listener.closed_at is None and listener.user is not None and listener.user.is_active
+    yield Line(rule="ACCOUNT", holds=open_, detail="the account must be neither closed nor banned")
     if use is Use.STREAM:
         own = Subscription.objects.filter(listener=listener)
         covering = own.covering(at).order_by("-entitled_until").first()

@@ -49,8 +49,8 @@ class Api:
     def patch(self, path: str, body: Any, **headers: str) -> HttpResponse:
         return self._call("patch", path, body=body, headers=headers)
 
-    def delete(self, path: str, **headers: str) -> HttpResponse:
-        return self._call("delete", path, headers=headers)
+    def delete(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        return self._call("delete", path, body=body, headers=headers)
 
     def _call(self, method: str, path: str, *, body: Any = None, headers: Mapping[str, str]) -> HttpResponse:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
