@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from ipaddress import ip_address
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
 from django import forms
 from django.core.exceptions import ValidationError
@@ -17,6 +19,8 @@ from accounts.actions import register_listener
 from accounts.models import User
 from kernel.values import is_country
 from web.limits import address_of
+
+log = logging.getLogger(__name__)
 
 
 class SignupForm(forms.Form):
@@ -43,6 +47,19 @@ class AccountAdapter(DefaultAccountAdapter):
         except IntegrityError:  # a double tap: the other one was faster, and its answer is on its way
             raise ImmediateHttpResponse(email_taken()) from None
         return saved
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        if User.objects.filter(email=email_address.email).exclude(pk=email_address.user_id).exists():
+            raise ImmediateHttpResponse(email_taken())  # somebody has signed up with it since
+        confirmed: bool = super().confirm_email(request, email_address)
+        return confirmed
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send it now, or not at all: whoever waits for it asks again, and nobody's sign-up hangs on a mail server."""
+        try:
+            super().send_mail(template_prefix, email, context)
+        except OSError as error:
+            log.error("e-mail %s not sent: %s", template_prefix, type(error).__name__)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that rate limits go by, the same for sign-in as for everything else; 0.0.0.0 where it is none."""

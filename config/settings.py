@@ -228,7 +228,15 @@ ACCOUNT_SIGNUP_FORM_CLASS = "accounts.adapter.SignupForm"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_MAX_EMAIL_ADDRESSES = 2  # the one signed in with, and one that is to replace it
+# none: addresses are believed. optional: each is asked to confirm, and may do without. mandatory: none signs in before.
+ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="optional" if PRODUCTION else "none")
+if ACCOUNT_EMAIL_VERIFICATION not in {"none", "optional", "mandatory"}:
+    raise ImproperlyConfigured("EMAIL_VERIFICATION must be none, optional or mandatory")
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # on the device that signed up
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+PASSWORD_RESET_TIMEOUT = 3600  # as the e-mail says
 # A laboratory of phones behind one address must be able to work; the open internet must not.
 ACCOUNT_RATE_LIMITS = (
     {} if PRODUCTION else {"signup": "600/m/ip", "login": "600/m/ip", "login_failed": "60/m/ip,20/5m/key"}
