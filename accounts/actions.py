@@ -5,14 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from allauth.usersessions.models import UserSession
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
 from django.db import transaction
 
-from accounts.models import Listener, Residence, User
+from accounts.models import Export, Listener, Residence, User
+from accounts.registry import forget_everywhere
 from kernel.errors import InvalidParameter, Kind, Refusal
 from kernel.values import is_country
 from outbox.actions import Draft, send
 
 SHORTEST_STAY: Final = timedelta(microseconds=1)
+LETTERS_COME: Final = timedelta(days=60)  # after an account was closed
 
 
 class AccountClosed(Refusal):
@@ -58,14 +63,43 @@ def filter_explicit(*, listener: Listener, hide: bool) -> None:
 
 @transaction.atomic
 def close_account(*, listener: Listener, now: datetime) -> None:
-    """Erase the login, and with it every refresh token.
+    """Erase the login, and everything by which anybody could find the person behind the plays.
 
-    The listener stays as a pseudonym, because its plays must still be reported and paid.
+    The listener stays as a pseudonym, with its plays and the countries they were played in, because they
+    must still be reported and paid.
     """
-    user = listener.user
+    user = Listener.objects.select_for_update().get(pk=listener.pk).user
     Listener.objects.filter(pk=listener.pk).update(closed_at=now, user=None)
+    Export.objects.filter(listener=listener).delete()
+    forget_everywhere(listener.pk)
     if user is not None:
+        end_sessions(user)
+        edits = LogEntry.objects.filter(content_type__app_label="accounts", content_type__model="user")
+        edits.filter(object_id=str(user.pk)).update(object_repr=str(listener), change_message="")
         user.delete()
+
+
+def end_sessions(user: User) -> None:
+    """Sign a login out everywhere; no token of theirs can be refreshed any more."""
+    sessions = UserSession.objects.filter(user=user)
+    Session.objects.filter(pk__in=sessions.values("session_key")).delete()
+    sessions.delete()
+
+
+def prune_sessions(*, now: datetime) -> int:
+    """Drop what has run out; how many sessions there were."""
+    dropped, _ = Session.objects.filter(expire_date__lte=now).delete()
+    UserSession.objects.exclude(session_key__in=Session.objects.values("pk")).delete()
+    return dropped
+
+
+def forget_again(*, now: datetime) -> int:
+    """Let every package forget those who have left lately once more: letters about them go on coming. How many."""
+    left = Listener.objects.filter(closed_at__gt=now - LETTERS_COME).values_list("pk", flat=True)
+    for listener_id in left:
+        with transaction.atomic():
+            forget_everywhere(listener_id)
+    return len(left)
 
 
 def check_country(country: str) -> None:

@@ -100,3 +100,47 @@ def country_at(*, listener_id: uuid.UUID, instant: datetime) -> str:
     residences = Residence.objects.filter(listener_id=listener_id)
     then = residences.filter(since__lte=instant).order_by("-since").first() or residences.earliest("since")
     return then.country
+
+
+class Export(models.Model):
+    """Everything we hold about a listener, asked for by them. One waits at a time, and one is kept."""
+
+    class State(models.TextChoices):
+        WAITING = "WAITING", "waiting to be made"
+        READY = "READY", "ready"
+        FAILED = "FAILED", "could not be made"
+        EXPIRED = "EXPIRED", "taken away"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="exports")
+    state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
+    requested_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField(db_default=Now())
+    attempts = models.PositiveIntegerField(default=0)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    size = models.PositiveBigIntegerField(default=0, help_text="bytes")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["listener"], condition=Q(state="WAITING"), name="export_one_waits"),
+            CheckConstraint(condition=~Q(state="READY") | Q(expires_at__isnull=False), name="export_ready_expires"),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state="WAITING"), name="export_waiting"),
+            models.Index(fields=["expires_at"], condition=Q(state="READY"), name="export_to_expire"),
+        ]
+
+    def __str__(self) -> str:
+        return f"export of {self.requested_at:%Y-%m-%d} {self.state}"
+
+
+class ExportPart(models.Model):
+    """Some of an export's bytes."""
+
+    pk = models.CompositePrimaryKey("export_id", "number")
+    export = models.ForeignKey(Export, on_delete=models.CASCADE, related_name="parts")
+    number = models.PositiveIntegerField()
+    content = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"part {self.number}"

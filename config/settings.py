@@ -203,6 +203,8 @@ USAGE_EVERY_SECONDS = env.int("USAGE_EVERY_SECONDS", default=60)
 CELERY_BEAT_SCHEDULER = "config.beat:Timetable"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_BEAT_SCHEDULE = {
+    "accounts.export": {"task": "accounts.export", "schedule": 30.0},
+    "accounts.prune": {"task": "accounts.prune", "schedule": 86400.0},
     "outbox.sweep": {"task": "outbox.sweep", "schedule": 10.0},
     "billing.sweep": {"task": "billing.sweep", "schedule": 10.0},
     "catalogue.apply": {"task": "catalogue.apply", "schedule": 2.0},  # a takedown must not wait
@@ -270,6 +272,8 @@ HEADLESS_FRONTEND_URLS = {
     "account_reset_password_from_key": f"{APP_URL}/reset-password/{{key}}",
     "account_signup": f"{APP_URL}/sign-up",
 }
+# How long a listener may fetch an export of everything we hold about them.
+EXPORT_DAYS = env.int("EXPORT_DAYS", default=7)
 # In development e-mails are kept as files: they carry keys that have no business in a log.
 vars().update(
     env.email_url("EMAIL_URL", default="smtp://localhost:25" if PRODUCTION else f"filemail:///{VAR_DIR / 'mail'}")
@@ -298,6 +302,7 @@ LIMITS = {
     "api": (600 * _generous, 60),
     "streams": (60 * _generous, 60),
     "plays": (120 * _generous, 60),
+    "exports": (5 * _generous, 3600),
     "webhooks": (60_000, 60),
 }
 

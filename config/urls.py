@@ -22,6 +22,8 @@ from usage import api as usage
 
 v1 = [
     path("me", accounts.Me.as_view()),
+    path("me/exports", accounts.Exports.as_view()),
+    path("me/exports/<uuid:export_id>", accounts.OneExport.as_view()),
     path("catalogue/search", catalogue.Search.as_view()),
     path("catalogue/tracks", catalogue.Tracks.as_view()),
     path("catalogue/tracks/<int:track_id>", catalogue.OneTrack.as_view()),

@@ -17,10 +17,12 @@ from tests.helpers import Api, expect_problem
 
 pytestmark = pytest.mark.django_db
 
+NOBODYS = "00000000-0000-0000-0000-000000000007"
 PATHS = [
-    "me", "catalogue/search?q=a", "catalogue/tracks?ids=1", "catalogue/tracks/1", "catalogue/tracks/1/availability",
-    "catalogue/releases", "catalogue/releases/1", "catalogue/artists/1", "catalogue/artists/1/releases",
-    "catalogue/changes", "subscription", "subscription/history", "streams/current", "plays",
+    f"me/exports/{NOBODYS}", "me", "catalogue/search?q=a", "catalogue/tracks?ids=1", "catalogue/tracks/1",
+    "catalogue/tracks/1/availability", "catalogue/releases", "catalogue/releases/1", "catalogue/artists/1",
+    "catalogue/artists/1/releases", "catalogue/changes", "subscription", "subscription/history", "streams/current",
+    "plays",
 ]  # fmt: skip
 PUBLIC = ["config", "schema", "docs", "plans"]
 
@@ -30,7 +32,8 @@ def test_every_route_is_known_to_these_tests() -> None:
     resolver = next(entry for entry in get_resolver().url_patterns if str(entry.pattern) == "api/v1/")
     routes = {str(entry.pattern).replace("<int:track_id>", "1") for entry in resolver.url_patterns}
     routes = {route.replace("<int:release_id>", "1").replace("<int:artist_id>", "1") for route in routes}
-    known = {path.split("?")[0] for path in PATHS} | set(PUBLIC) | {"streams", "subscriptions/check"}
+    routes = {route.replace("<uuid:export_id>", NOBODYS) for route in routes}
+    known = {path.split("?")[0] for path in PATHS} | set(PUBLIC) | {"streams", "subscriptions/check", "me/exports"}
 
     assert routes == known
 

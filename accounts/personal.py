@@ -1,0 +1,44 @@
+"""What accounts itself holds about a listener."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
+from django.db.models import Case, F, Value, When
+
+from accounts.models import Listener, Residence
+from accounts.registry import Rows, tells
+
+
+@tells("account")
+def account(listener_id: UUID) -> Rows:
+    own = Listener.objects.filter(pk=listener_id)
+    login = {
+        "email": F("user__email"),
+        "signed_up_at": F("user__date_joined"),
+        "last_signed_in_at": F("user__last_login"),
+    }
+    return own.values(
+        "id", "country", "explicit_filter", "created_at", "on_platform_since", "subscribed_since", **login
+    )
+
+
+@tells("email_addresses")
+def email_addresses(listener_id: UUID) -> Rows:
+    rows: Rows = EmailAddress.objects.filter(user__listener=listener_id).values("email", "verified", "primary")
+    return rows
+
+
+@tells("country_history")
+def country_history(listener_id: UUID) -> Rows:
+    by = Case(When(changed_by=F("listener__user"), then=Value("you")), default=Value("us"))
+    return Residence.objects.filter(listener=listener_id).order_by("since").values("country", "since", changed=by)
+
+
+@tells("sessions")
+def sessions(listener_id: UUID) -> Rows:
+    own = UserSession.objects.filter(user__listener=listener_id).order_by("pk")
+    rows: Rows = own.values("user_agent", "ip", "created_at", "last_seen_at")
+    return rows

@@ -1,0 +1,48 @@
+"""What each package holds about a listener, and how it forgets. Packages say so here; accounts imports none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+from uuid import UUID
+
+Rows: TypeAlias = Iterable[Mapping[str, Any]]
+Tell = Callable[[UUID], Rows]
+Forget = Callable[[UUID], None]
+
+_tellers: dict[str, Tell] = {}
+_forgetters: list[Forget] = []
+
+
+def tells(name: str) -> Callable[[Tell], Tell]:
+    """Register the decorated function as what stands in `name`.json of a listener's export.
+
+    It gets the listener's id and yields rows of plain values: nobody else's, and nothing that opens a door.
+    """
+
+    def register(tell: Tell) -> Tell:
+        _tellers[name] = tell
+        return tell
+
+    return register
+
+
+def forgets(forget: Forget) -> Forget:
+    """Register the decorated function for accounts that are closed.
+
+    It gets the listener's id and takes out whatever could lead back to the person. It runs in the transaction
+    that closes the account and every day for two months after, since letters go on coming for a while.
+    """
+    _forgetters.append(forget)
+    return forget
+
+
+def tellers() -> Mapping[str, Tell]:
+    """Every file of an export, by its name."""
+    return _tellers
+
+
+def forget_everywhere(listener_id: UUID) -> None:
+    """Let every package forget a listener whose account is closed."""
+    for forget in _forgetters:
+        forget(listener_id)

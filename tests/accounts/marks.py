@@ -1,0 +1,55 @@
+"""A listener who leaves a mark wherever marks can be left."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Listener
+from billing.actions import process_event
+from billing.models import BillingEvent
+from catalogue.models import Track
+from tests.helpers import Api, play, webhook_headers
+
+
+def lead_a_life(listener: Listener, phone: Api, track: Track, mark: str) -> None:
+    """Move, subscribe, stream and report a play, with `mark` in every text."""
+    phone.patch("me", {"country": "FR"})
+    letter_about(listener, mark)
+    wish = {"track_id": track.pk, "format_id": 26, "client_id": f"{mark}-device"}
+    assert phone.post("streams", wish).status_code == 201
+    report = play(track.pk, played_at=timezone.now().isoformat(), source=f"{mark}-playlist")
+    assert json.loads(phone.post("plays", {"plays": [report]}).content)["accepted"] == 1
+
+
+def letter_about(listener: Listener, mark: str, *, number: int = 1) -> BillingEvent:
+    """A billing system tells of the listener's subscription, and of more than it was asked for."""
+    now = timezone.now()
+    start = (now - timedelta(hours=1)).isoformat()
+    data: dict[str, Any] = {
+        "account_id": str(listener.pk),
+        "external_id": f"{mark}-subscription",
+        "status": "active",
+        "plan_code": "premium-unlimited-streaming",
+        "currency": "GBP",
+        "recurring_fee": 999,
+        "country": "GB",
+        "postcode": f"{mark}-postcode",
+        "activated_at": start,
+        "current_period_start": start,
+        "expires_at": (now + timedelta(days=20)).isoformat(),
+        "cardholder": f"{mark}-cardholder",
+    }
+    letter = json.dumps({"type": "subscription.updated", "timestamp": now.isoformat(), "data": data}).encode()
+    event_id = f"{mark}-event-{number}"
+    response = Api(Client(), token=None).post(
+        "/webhooks/billing/standard", letter, **webhook_headers(letter, event_id=event_id)
+    )
+    assert response.status_code == 202, response.content
+    event = BillingEvent.objects.get(event_id=event_id)
+    assert process_event(event_id=event.pk) == BillingEvent.State.HANDLED, event.last_error
+    return event

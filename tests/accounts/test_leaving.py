@@ -1,0 +1,148 @@
+"""Whoever leaves is forgotten, but for plays that must be paid, under a pseudonym."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from accounts.actions import prune_sessions
+from accounts.exports import make_exports
+from accounts.models import Export, ExportPart, Listener, Residence, User
+from accounts.tasks import prune
+from billing.models import BillingEvent
+from catalogue.models import Track
+from outbox.models import Message
+from streaming.models import StreamHolder
+from subscriptions.models import PlatformWindow, Subscription
+from tests.accounts.marks import lead_a_life, letter_about
+from tests.helpers import Api
+from usage.models import Play
+
+pytestmark = pytest.mark.django_db
+MARK = "canary"
+ADA = {"email": f"{MARK}@example.org", "password": f"{MARK} horse", "country": "GB"}
+# What stays: a play's own words, and billing's ids of the event and of the agreement, neither of which is a name.
+STAYS = {f"{MARK}-playlist", f"{MARK}-subscription", f"{MARK}-event-1", f"{MARK}-event-2"}
+
+
+def everything() -> Iterator[tuple[str, str]]:
+    """Every row of the database as text, with its table."""
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT t::text FROM "{table}" t')  # noqa: S608
+            yield from ((table, row) for (row,) in cursor.fetchall())
+        cursor.execute("SELECT body FROM billing_billingevent UNION ALL SELECT content FROM accounts_exportpart")
+        yield from (("bytes", bytes(content).decode("latin-1")) for (content,) in cursor.fetchall())
+    for session in Session.objects.all():
+        yield "sessions", json.dumps(session.get_decoded())
+
+
+def marks_left() -> set[tuple[str, str]]:
+    """The tables in which a mark is found that does not stay, and the row."""
+    found = set()
+    for table, row in everything():
+        for known in STAYS:
+            row = row.replace(known, "")
+        if MARK in row:
+            found.add((table, row))
+    return found
+
+
+@pytest.fixture
+def ada(stranger: Api, boss: Client, track: Track) -> Api:
+    """Somebody who has signed up on two devices, subscribed, listened, exported, and been looked at by support."""
+    meta = json.loads(stranger.post("/_allauth/app/v1/auth/signup", ADA, User_Agent=f"{MARK} phone").content)["meta"]
+    stranger.post("/_allauth/app/v1/auth/login", ADA, User_Agent=f"{MARK} tablet")
+    listener = Listener.objects.get()
+    phone = Api(stranger.client, token=meta["access_token"])
+    lead_a_life(listener, phone, track, MARK)
+    PlatformWindow.objects.update(state=PlatformWindow.State.SYNCED)
+    user = listener.user
+    assert user is not None
+    form = {"is_active": "on", "is_staff": "on"}
+    assert boss.post(f"/admin/accounts/user/{user.pk}/change/", form).status_code == 302
+    assert phone.post("me/exports").status_code == 202
+    make_exports()
+    assert {"accounts_user", "account_emailaddress", "usersessions_usersession", "django_admin_log", "sessions"} <= {
+        table for table, _ in marks_left()
+    }
+    return phone
+
+
+def test_nothing_leads_back_to_whoever_left(ada: Api) -> None:
+    assert ada.delete("me").status_code == 204
+
+    assert marks_left() == set()
+    assert not User.objects.exclude(email="boss@example.org").exists()
+    assert not Export.objects.exists()
+    assert not ExportPart.objects.exists()
+    assert not UserSession.objects.exists()
+    assert not StreamHolder.objects.exists()
+
+
+def test_plays_stay_under_the_pseudonym_and_so_does_what_they_are_paid_by(ada: Api) -> None:
+    ada.delete("me")
+
+    listener = Listener.objects.get()
+    assert listener.user is None
+    assert Play.objects.get().listener_id == Subscription.objects.get().listener_id == listener.pk
+    assert list(Residence.objects.order_by("since").values_list("country", "changed_by")) == [
+        ("GB", None),
+        ("FR", None),
+    ]
+    assert Message.objects.filter(lane=listener.platform_id).exists()
+    event = BillingEvent.objects.get()
+    assert (event.data["recurring_fee"], event.data["account_id"]) == (999, str(listener.pk))
+
+
+def test_letters_that_come_later_are_forgotten_the_next_day(ada: Api) -> None:
+    listener = Listener.objects.get()
+    ada.delete("me")
+    letter_about(listener, MARK, number=2)
+    assert {table for table, _ in marks_left()} == {"billing_billingevent", "bytes"}
+
+    prune()
+
+    assert marks_left() == set()
+
+
+def test_who_stays_is_left_alone(
+    ada: Api, api: Callable[[Listener], Api], make_listener: Callable[..., Listener], track: Track
+) -> None:
+    prune()
+    before = marks_left()
+    other = make_listener()
+    lead_a_life(other, api(other), track, "other")
+
+    assert api(other).delete("me").status_code == 204
+
+    assert marks_left() == before
+    assert ada.get("me").status_code == 200
+
+
+def test_signing_up_again_starts_anew(ada: Api, stranger: Api) -> None:
+    ada.delete("me")
+
+    assert stranger.post("/_allauth/app/v1/auth/signup", ADA).status_code == 200
+
+    assert Listener.objects.count() == 2
+    assert Listener.objects.filter(closed_at=None).get().subscribed_since is None
+
+
+def test_sessions_that_ran_out_are_dropped(ada: Api) -> None:
+    kept = Session.objects.latest("expire_date")
+    now = timezone.now()
+    Session.objects.exclude(pk=kept.pk).update(expire_date=now - timedelta(seconds=1))
+
+    assert prune_sessions(now=now) == 2
+
+    assert Session.objects.get() == kept
+    assert UserSession.objects.count() <= 1
