@@ -18,6 +18,7 @@ from outbox.actions import Draft, send
 
 SHORTEST_STAY: Final = timedelta(microseconds=1)
 LETTERS_COME: Final = timedelta(days=60)  # after an account was closed
+AT_ONCE: Final = 500  # listeners who are forgotten in one transaction
 
 
 class AccountClosed(Refusal):
@@ -71,7 +72,7 @@ def close_account(*, listener: Listener, now: datetime) -> None:
     user = Listener.objects.select_for_update().get(pk=listener.pk).user
     Listener.objects.filter(pk=listener.pk).update(closed_at=now, user=None)
     Export.objects.filter(listener=listener).delete()
-    forget_everywhere(listener.pk)
+    forget_everywhere([listener.pk])
     if user is not None:
         end_sessions(user)
         edits = LogEntry.objects.filter(content_type__app_label="accounts", content_type__model="user")
@@ -95,10 +96,10 @@ def prune_sessions(*, now: datetime) -> int:
 
 def forget_again(*, now: datetime) -> int:
     """Let every package forget those who have left lately once more: letters about them go on coming. How many."""
-    left = Listener.objects.filter(closed_at__gt=now - LETTERS_COME).values_list("pk", flat=True)
-    for listener_id in left:
+    left = list(Listener.objects.filter(closed_at__gt=now - LETTERS_COME).values_list("pk", flat=True))
+    for start in range(0, len(left), AT_ONCE):
         with transaction.atomic():
-            forget_everywhere(listener_id)
+            forget_everywhere(left[start : start + AT_ONCE])
     return len(left)
 
 

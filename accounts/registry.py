@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
 Rows: TypeAlias = Iterable[Mapping[str, Any]]
 Tell = Callable[[UUID], Rows]
-Forget = Callable[[UUID], None]
+Forget = Callable[[Sequence[UUID]], None]
 
 _tellers: dict[str, Tell] = {}
 _forgetters: list[Forget] = []
@@ -30,8 +30,8 @@ def tells(name: str) -> Callable[[Tell], Tell]:
 def forgets(forget: Forget) -> Forget:
     """Register the decorated function for accounts that are closed.
 
-    It gets the listener's id and takes out whatever could lead back to the person. It runs in the transaction
-    that closes the account and every day for two months after, since letters go on coming for a while.
+    It gets listeners' ids and takes out whatever could lead back to the people. It runs in the transaction that
+    closes an account, and every hour for two months after, since letters go on coming for a while.
     """
     _forgetters.append(forget)
     return forget
@@ -42,7 +42,7 @@ def tellers() -> Mapping[str, Tell]:
     return _tellers
 
 
-def forget_everywhere(listener_id: UUID) -> None:
-    """Let every package forget a listener whose account is closed."""
+def forget_everywhere(listener_ids: Sequence[UUID]) -> None:
+    """Let every package forget listeners whose accounts are closed."""
     for forget in _forgetters:
-        forget(listener_id)
+        forget(listener_ids)

@@ -17,7 +17,7 @@ def export(**_: object) -> int:
 
 @shared_task(name="accounts.prune")
 def prune(**_: object) -> None:
-    """Every day: take away what has run out, and forget those who have left."""
+    """Every hour: take away what has run out, and forget those who have left."""
     now = timezone.now()
     expire_exports(now=now)
     prune_sessions(now=now)

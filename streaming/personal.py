@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from accounts.registry import Rows, forgets, tells
@@ -15,5 +16,5 @@ def streams(listener_id: UUID) -> Rows:
 
 
 @forgets
-def forget_devices(listener_id: UUID) -> None:
-    StreamHolder.objects.filter(listener=listener_id).delete()
+def forget_devices(listener_ids: Sequence[UUID]) -> None:
+    StreamHolder.objects.filter(listener__in=listener_ids).delete()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -41,25 +42,25 @@ def windows(listener_id: UUID) -> Rows:
 
 @tells("billing_events")
 def billing_events(listener_id: UUID) -> Rows:
-    own = events_of(listener_id).order_by("occurred_at", "event_id")
+    own = events_of([listener_id]).order_by("occurred_at", "event_id")
     return own.values("provider", "event_id", "type", "occurred_at", "received_at", "data", "state")
 
 
 @forgets
-def forget_payer(listener_id: UUID) -> None:
-    """Take the postcode and the raw letters away; what they said of dates and money stays, to be folded again.
+def forget_payers(listener_ids: Sequence[UUID]) -> None:
+    """Take the postcodes and the raw letters away; what they said of dates and money stays, to be folded again.
 
-    Left alone for now, and met again tomorrow: an event that is being folded, a window still to be told.
+    Left alone for now, and met again later: an event that is being folded, a window still to be told.
     """
-    Subscription.objects.filter(listener=listener_id).exclude(postcode="").update(postcode="")
+    Subscription.objects.filter(listener__in=listener_ids).exclude(postcode="").update(postcode="")
     told = PlatformWindow.objects.exclude(state=PlatformWindow.State.PENDING)
-    told.filter(subscription__listener=listener_id).exclude(postcode="").update(postcode="")
-    whole = events_of(listener_id).exclude(body=b"").select_for_update(skip_locked=True)
+    told.filter(subscription__listener__in=listener_ids).exclude(postcode="").update(postcode="")
+    whole = events_of(listener_ids).exclude(body=b"").select_for_update(skip_locked=True)
     with connection.cursor() as cursor:
         cursor.execute(FORGET, {"events": list(whole.values_list("pk", flat=True))})
 
 
-def events_of(listener_id: UUID) -> QuerySet[BillingEvent]:
-    """Every event about the listener's subscriptions that names them and nobody else."""
-    ids = Subscription.objects.filter(listener=listener_id).values("external_id")
-    return BillingEvent.objects.filter(subject__in=ids, data__account_id=str(listener_id))
+def events_of(listener_ids: Sequence[UUID]) -> QuerySet[BillingEvent]:
+    """Every event about the listeners' subscriptions that names them and nobody else."""
+    subjects = Subscription.objects.filter(listener__in=listener_ids).values("external_id")
+    return BillingEvent.objects.filter(subject__in=subjects, data__account_id__in=[str(each) for each in listener_ids])

@@ -103,7 +103,7 @@ def test_plays_stay_under_the_pseudonym_and_so_does_what_they_are_paid_by(ada: A
     assert (event.data["recurring_fee"], event.data["account_id"]) == (999, str(listener.pk))
 
 
-def test_letters_that_come_later_are_forgotten_the_next_day(ada: Api) -> None:
+def test_letters_that_come_later_are_forgotten_within_the_hour(ada: Api) -> None:
     listener = Listener.objects.get()
     ada.delete("me")
     letter_about(listener, MARK, number=2)
