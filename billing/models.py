@@ -31,6 +31,7 @@ class BillingEvent(models.Model):
         HANDLED = "HANDLED", "handled"
         IGNORED = "IGNORED", "of a kind nobody here handles"
         REFUSED = "REFUSED", "refused: not understood"
+        SANDBOX = "SANDBOX", "a test event, kept apart"
         DEAD = "DEAD", "dead: needs a person"
 
     provider = models.CharField(max_length=32)

@@ -336,6 +336,8 @@ SPECTACULAR_SETTINGS = {
 BILLING_STANDARD_SECRETS = env.list("BILLING_STANDARD_SECRETS", default=[]) or (
     [] if PRODUCTION else [kept(VAR_DIR / "keys" / "billing_standard", make_webhook_secret)]
 )
+# Whether a provider's test events (sandbox purchases, test mode) count like real ones, or are only kept.
+BILLING_TEST_EVENTS = env.bool("BILLING_TEST_EVENTS", default=not PRODUCTION)
 # Comma list of PEM files with the platform's public keys for catalogue events; two during rotation.
 CATALOGUE_EVENT_PUBLIC_KEYS = env.list("CATALOGUE_EVENT_PUBLIC_KEYS", default=[])
 
