@@ -6,12 +6,14 @@ learns of it and nothing is lost. Everything else is our fault and gets 5xx, so 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.permissions import AllowAny
@@ -19,9 +21,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.actions import store_letter
+from billing.actions import Letter, store_letter
 from billing.models import BillingEvent
-from billing.providers import standard
+from billing.providers import standard, stripe
 from kernel.errors import Kind, Refusal
 from web.bodies import AlwaysJSON, BadEncoding, read_body
 
@@ -32,8 +34,8 @@ class NotUnderstood(Refusal):
     code, kind = "invalid_event", Kind.INVALID
 
 
-class StandardDoor(APIView):
-    """POST /webhooks/billing/standard."""
+class BillingDoor(APIView):
+    """What the doors of all providers have in common."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -47,6 +49,10 @@ class StandardDoor(APIView):
         class Meta:
             ref_name = "BillingEventReceipt"
 
+
+class StandardDoor(BillingDoor):
+    """POST /webhooks/billing/standard."""
+
     class Input(serializers.Serializer[Any]):
         type = serializers.CharField()
         timestamp = serializers.DateTimeField()
@@ -58,7 +64,7 @@ class StandardDoor(APIView):
     @extend_schema(
         operation_id="billing_standard",
         request=Input,
-        responses={202: Output},
+        responses={202: BillingDoor.Output},
         parameters=[
             OpenApiParameter(name, str, OpenApiParameter.HEADER, required=True)
             for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
@@ -74,11 +80,44 @@ class StandardDoor(APIView):
             headers={name.lower(): value for name, value in request.headers.items()},
             secrets=settings.BILLING_STANDARD_SECRETS,
         )
-        with transaction.atomic():
-            event = store_letter(standard.read(body=body, event_id=event_id, now=timezone.now()))
-        if event.state == BillingEvent.State.REFUSED:
-            raise NotUnderstood(event.last_error)
-        return Response({"event_id": event.event_id, "state": event.state}, status=status.HTTP_202_ACCEPTED)
+        return keep(standard.read(body=body, event_id=event_id, now=timezone.now()))
+
+
+class StripeDoor(BillingDoor):
+    """POST /webhooks/billing/stripe."""
+
+    @extend_schema(
+        operation_id="billing_stripe",
+        request=OpenApiTypes.OBJECT,
+        responses={202: BillingDoor.Output},
+        parameters=[OpenApiParameter("Stripe-Signature", str, OpenApiParameter.HEADER, required=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Take one snapshot event of Stripe."""
+        if not settings.BILLING_STRIPE_SECRETS:
+            raise Http404
+        body = raw_body(request)
+        stripe.prove(
+            body=body,
+            signature=request.headers.get("Stripe-Signature", ""),
+            secrets=settings.BILLING_STRIPE_SECRETS,
+        )
+        letter = stripe.read(
+            body=body,
+            now=timezone.now(),
+            tests_count=settings.BILLING_TEST_EVENTS,
+            grace=timedelta(days=settings.BILLING_GRACE_DAYS),
+        )
+        return keep(letter)
+
+
+def keep(letter: Letter) -> Response:
+    """Store the letter, and answer once it is committed. Raises NotUnderstood for one that makes no sense."""
+    with transaction.atomic():
+        event = store_letter(letter)
+    if event.state == BillingEvent.State.REFUSED:
+        raise NotUnderstood(event.last_error)
+    return Response({"event_id": event.event_id, "state": event.state}, status=status.HTTP_202_ACCEPTED)
 
 
 def raw_body(request: Request) -> bytes:

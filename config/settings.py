@@ -309,7 +309,12 @@ LIMITS = {
 # The most bytes a body may have, by path; gzip bodies count inflated.
 KIB, MIB = 1024, 1024 * 1024
 BODY_CAP = 64 * KIB
-BODY_CAPS = {"/webhooks/catalogue/": 10 * MIB, "/api/v1/plays": MIB, "/admin/": 10 * MIB}
+BODY_CAPS = {
+    "/webhooks/billing/stripe": 256 * KIB,
+    "/webhooks/catalogue/": 10 * MIB,
+    "/api/v1/plays": MIB,
+    "/admin/": 10 * MIB,
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * MIB
 
 SPECTACULAR_SETTINGS = {
@@ -338,6 +343,12 @@ BILLING_STANDARD_SECRETS = env.list("BILLING_STANDARD_SECRETS", default=[]) or (
 )
 # Whether a provider's test events (sandbox purchases, test mode) count like real ones, or are only kept.
 BILLING_TEST_EVENTS = env.bool("BILLING_TEST_EVENTS", default=not PRODUCTION)
+# Comma list of Stripe's endpoint secrets, `whsec_…`; two during rotation. None: the door does not exist.
+BILLING_STRIPE_SECRETS = env.list("BILLING_STRIPE_SECRETS", default=[]) or (
+    [] if PRODUCTION else [kept(VAR_DIR / "keys" / "billing_stripe", make_webhook_secret)]
+)
+# How long after its period began a failed payment is borne with, where the provider names no end itself.
+BILLING_GRACE_DAYS = env.int("BILLING_GRACE_DAYS", default=7)
 # Comma list of PEM files with the platform's public keys for catalogue events; two during rotation.
 CATALOGUE_EVENT_PUBLIC_KEYS = env.list("CATALOGUE_EVENT_PUBLIC_KEYS", default=[])
 
