@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from accounts.registry import Rows, forgets, tells
 from billing.models import BillingEvent
-from subscriptions.models import PlatformWindow, Subscription
+from subscriptions.models import Period, PlatformWindow, Subscription
 
 TERMS: Final = (
     "plan_id", "recurring_fee", "currency", "country", "postcode", "activated_at", "starts_at", "trial_ends_at",
@@ -30,6 +30,16 @@ def subscriptions(listener_id: UUID) -> Rows:
     rows: Rows = own.values(
         "external_id", "status", *TERMS, "entitled_from", "entitled_until", "cancel_at_period_end", "as_of"
     )
+    return rows
+
+
+@tells("subscription_history")
+def history(listener_id: UUID) -> Rows:
+    own = Period.objects.filter(listener=listener_id).order_by("starts_at", "pk")
+    rows: Rows = own.values(
+        "subscription__external_id", "starts_at", "ends_at", "status", "plan_id", "recurring_fee", "currency",
+        "country", "recorded_at", "withdrawn_at",
+    )  # fmt: skip
     return rows
 
 
