@@ -23,7 +23,7 @@ from rest_framework.views import APIView
 
 from billing.actions import Letter, store_letter
 from billing.models import BillingEvent
-from billing.providers import standard, stripe
+from billing.providers import apple, standard, stripe
 from kernel.errors import Kind, Refusal
 from web.bodies import AlwaysJSON, BadEncoding, read_body
 
@@ -109,6 +109,34 @@ class StripeDoor(BillingDoor):
             grace=timedelta(days=settings.BILLING_GRACE_DAYS),
         )
         return keep(letter)
+
+
+class AppleDoor(BillingDoor):
+    """POST /webhooks/billing/apple."""
+
+    class Input(serializers.Serializer[Any]):
+        signedPayload = serializers.CharField()  # noqa: N815  the name is Apple's
+
+        class Meta:
+            ref_name = "AppleNotification"
+
+    @extend_schema(operation_id="billing_apple", request=Input, responses={202: BillingDoor.Output})
+    def post(self, request: Request) -> Response:
+        """Take one App Store Server Notification, version 2."""
+        if not settings.APPLE_BUNDLE_ID:
+            raise Http404
+        verifiers = apple.verifiers(
+            roots=tuple(settings.APPLE_ROOTS),
+            bundle_id=settings.APPLE_BUNDLE_ID,
+            app_id=settings.APPLE_APP_ID,
+            online=settings.APPLE_ONLINE_CHECKS,
+        )
+        body = raw_body(request)
+        try:
+            notice = apple.prove(body=body, verifiers=verifiers)
+        except apple.Garbled as error:
+            return keep(apple.refused(body, apple.name_of(body), str(error)))
+        return keep(apple.read(body=body, notice=notice, now=timezone.now(), tests_count=settings.BILLING_TEST_EVENTS))
 
 
 def keep(letter: Letter) -> Response:

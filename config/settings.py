@@ -13,6 +13,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from config.chains import make_apple_chain
 from config.embedded import Postgres, Valkey
 from config.engines import DATABASE, var_dir
 from config.keys import kept, make_secret, make_signing_key, make_webhook_secret
@@ -311,6 +312,7 @@ KIB, MIB = 1024, 1024 * 1024
 BODY_CAP = 64 * KIB
 BODY_CAPS = {
     "/webhooks/billing/stripe": 256 * KIB,
+    "/webhooks/billing/apple": 256 * KIB,
     "/webhooks/catalogue/": 10 * MIB,
     "/api/v1/plays": MIB,
     "/admin/": 10 * MIB,
@@ -349,6 +351,22 @@ BILLING_STRIPE_SECRETS = env.list("BILLING_STRIPE_SECRETS", default=[]) or (
 )
 # How long after its period began a failed payment is borne with, where the provider names no end itself.
 BILLING_GRACE_DAYS = env.int("BILLING_GRACE_DAYS", default=7)
+# The app as the App Store knows it. No bundle id: the door does not exist.
+APPLE_BUNDLE_ID = env.str("APPLE_BUNDLE_ID", default="" if PRODUCTION else "org.example.tonearm")
+APPLE_APP_ID = env.int("APPLE_APP_ID", default=None)
+# Comma list of files with Apple's root certificates, PEM or DER.
+APPLE_ROOTS = env.list("APPLE_ROOTS", default=[])
+# Whether Apple is asked, at each event, if a certificate was revoked meanwhile.
+APPLE_ONLINE_CHECKS = env.bool("APPLE_ONLINE_CHECKS", default=False)
+# With these certificates a development machine plays the App Store; the root stands last.
+APPLE_SIMULATOR = VAR_DIR / "keys" / "apple_chain.pem"
+if not PRODUCTION:
+    kept(APPLE_SIMULATOR, make_apple_chain)
+    APPLE_ROOTS = [*APPLE_ROOTS, str(APPLE_SIMULATOR)]
+elif APPLE_BUNDLE_ID:
+    _needed = {"APPLE_APP_ID": APPLE_APP_ID, "APPLE_ROOTS": APPLE_ROOTS}
+    _missing += [name for name, value in _needed.items() if not value]
+
 # Comma list of PEM files with the platform's public keys for catalogue events; two during rotation.
 CATALOGUE_EVENT_PUBLIC_KEYS = env.list("CATALOGUE_EVENT_PUBLIC_KEYS", default=[])
 
