@@ -104,9 +104,14 @@ def test_the_platform_hears_of_the_listener_and_then_of_the_subscription(
 
 
 def test_the_same_news_twice_is_told_once(listener: Listener, sandbox: Platform) -> None:
-    said(listener)
-    said(listener)
-    said(listener, number=2)
+    now = timezone.now().replace(microsecond=0)
+    dates = {
+        "activated_at": now - timedelta(days=2),
+        "current_period_start": now,
+        "expires_at": now + timedelta(days=9),
+    }
+    for number in (1, 1, 2):
+        said(listener, number=number, **dates)
 
     drain()
 
