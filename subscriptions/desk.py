@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from django import forms
@@ -59,12 +59,12 @@ def counted(form: Days) -> list[Count]:
 
 
 def by_day(rows: list[Count]) -> list[dict[str, Any]]:
-    """Each day's subscribers at its end, and how many that is of the best day, in percent."""
-    totals: dict[date, int] = {}
+    """Every day from the first with subscribers on: how many at its end, and what that is of the best, in percent."""
+    if not rows:
+        return []
+    first, last = rows[0].day, rows[-1].day
+    totals = {first + timedelta(days=number): 0 for number in range((last - first).days + 1)}
     for row in rows:
-        totals[row.day] = totals.get(row.day, 0) + row.at_end
-    best = max(totals.values(), default=0)
-    return [
-        {"day": day, "count": count, "height": round(100 * count / best) if best else 0}
-        for day, count in totals.items()
-    ]
+        totals[row.day] += row.at_end
+    best = max(*totals.values(), 1)
+    return [{"day": day, "count": count, "height": round(100 * count / best)} for day, count in totals.items()]

@@ -112,11 +112,12 @@ def test_the_command_refuses_what_makes_no_sense(words: tuple[str, ...]) -> None
 
 def test_the_page_shows_the_days_asked_for(boss: Client, period: Any) -> None:
     period(1, 3)
+    period(5, 6)
     shown = boss.get(PAGE, {"first": "2026-03-01", "last": "2026-03-31"})
 
     assert shown.status_code == 200
     assert [(each["day"].day, each["count"], each["height"]) for each in shown.context["days"]] == [
-        (1, 1, 100), (2, 1, 100),
+        (1, 1, 100), (2, 1, 100), (3, 0, 0), (4, 0, 0), (5, 1, 100),
     ]  # fmt: skip
     assert b"premium-unlimited-streaming" in shown.content
 
