@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from allauth.account.models import EmailAddress
-from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -23,8 +21,8 @@ from kernel.values import is_country
 
 INSTANTS: Final = ["created_at", "on_platform_since", "subscribed_since", "closed_at"]
 
-# Allauth's own pages: addresses and sessions are their listener's affair alone.
-admin.site.unregister([EmailAddress, UserSession])
+# Allauth's own pages: addresses, sessions and accounts elsewhere are their listener's affair alone.
+admin.site.unregister([model for model in admin.site._registry if model.__module__.startswith("allauth.")])
 
 
 @admin.register(User)

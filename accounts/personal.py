@@ -6,6 +6,7 @@ from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
+from django.apps import apps
 from django.db.models import Case, F, Value, When
 
 from accounts.models import Listener, Residence
@@ -42,3 +43,13 @@ def sessions(listener_id: UUID) -> Rows:
     own = UserSession.objects.filter(user__listener=listener_id).order_by("pk")
     rows: Rows = own.values("user_agent", "ip", "created_at", "last_seen_at")
     return rows
+
+
+if apps.is_installed("allauth.socialaccount"):
+    from allauth.socialaccount.models import SocialAccount
+
+    @tells("accounts_elsewhere")
+    def accounts_elsewhere(listener_id: UUID) -> Rows:
+        own = SocialAccount.objects.filter(user__listener=listener_id)
+        rows: Rows = own.values("provider", "uid", "extra_data", "date_joined", "last_login")
+        return rows

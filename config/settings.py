@@ -17,6 +17,7 @@ from config.chains import make_apple_chain
 from config.embedded import Postgres, Valkey
 from config.engines import DATABASE, var_dir
 from config.keys import kept, make_secret, make_signing_key, make_webhook_secret
+from config.social import apps_at
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -275,6 +276,24 @@ HEADLESS_FRONTEND_URLS = {
 }
 # How long a listener may fetch an export of everything we hold about them.
 EXPORT_DAYS = env.int("EXPORT_DAYS", default=7)
+# Whom else one may sign in with, by the client ids of our apps there; without any, nothing of it is installed.
+SOCIAL = {
+    "google": env.list("SOCIAL_GOOGLE_CLIENT_IDS", default=[]),
+    "apple": env.list("SOCIAL_APPLE_CLIENT_IDS", default=[]),
+    "openid_connect": env.list("SOCIAL_OPENID_CLIENT_IDS", default=[]),
+}
+SOCIAL_OPENID_URL = env.str("SOCIAL_OPENID_URL", default="")
+if SOCIAL["openid_connect"] and not SOCIAL_OPENID_URL:
+    _missing.append("SOCIAL_OPENID_URL")
+SOCIALACCOUNT_PROVIDERS = {
+    provider: apps_at(provider, ids, url=SOCIAL_OPENID_URL) for provider, ids in SOCIAL.items() if ids
+}
+SOCIALACCOUNT_ADAPTER = "accounts.social.SocialAdapter"
+SOCIALACCOUNT_AUTO_SIGNUP = False  # nobody but the listener can say where they live
+if SOCIALACCOUNT_PROVIDERS:
+    _social = [f"allauth.socialaccount.providers.{name}" for name in SOCIALACCOUNT_PROVIDERS]
+    _place = INSTALLED_APPS.index("allauth.headless")
+    INSTALLED_APPS[_place:_place] = ["allauth.socialaccount", *_social]
 # In development e-mails are kept as files: they carry keys that have no business in a log.
 vars().update(
     env.email_url("EMAIL_URL", default="smtp://localhost:25" if PRODUCTION else f"filemail:///{VAR_DIR / 'mail'}")

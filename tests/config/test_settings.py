@@ -48,6 +48,14 @@ def test_a_complete_production_environment_passes_djangos_own_checks() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_signing_in_elsewhere_is_configured_by_client_ids() -> None:
+    ids = {f"SOCIAL_{name}_CLIENT_IDS": "phone,tablet" for name in ("GOOGLE", "APPLE", "OPENID")}
+
+    done = django("check", "--deploy", "--fail-level", "WARNING", **ids, SOCIAL_OPENID_URL="https://id.example.org")
+    assert done.returncode == 0, done.stderr
+    assert "SOCIAL_OPENID_URL" in django("check", **ids).stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("name", sorted(set(COMPLETE) - {"ENVIRONMENT"}))
 def test_whatever_is_missing_is_named(name: str) -> None:
     done = django("check", **{name: None})
@@ -66,6 +74,7 @@ def test_whatever_is_missing_is_named(name: str) -> None:
         ("USAGE_CHANNEL", "pigeon"),
         ("USAGE_BATCH_SIZE", "501"),
         ("ENVIRONMENT", "staging"),
+        ("EMAIL_VERIFICATION", "perhaps"),
     ],
 )
 def test_an_unsafe_value_is_refused_by_name(name: str, value: str) -> None:
