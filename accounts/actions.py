@@ -47,7 +47,7 @@ def move_listener(*, listener: Listener, country: str, by: User | None, now: dat
     Entitlement and availability follow at once. Raises InvalidParameter for a country that does not exist.
     """
     check_country(country)
-    before = Listener.objects.select_for_update().get(pk=listener.pk).country
+    before = Listener.objects.select_for_update(no_key=True).get(pk=listener.pk).country
     if country != before:
         last = listener.residences.latest("since")
         since = max(now, last.since + SHORTEST_STAY)  # the rows keep the order of the moves, whatever clocks say
@@ -69,7 +69,7 @@ def close_account(*, listener: Listener, now: datetime) -> None:
     The listener stays as a pseudonym, with its plays and the countries they were played in, because they
     must still be reported and paid.
     """
-    user = Listener.objects.select_for_update().get(pk=listener.pk).user
+    user = Listener.objects.select_for_update(no_key=True).get(pk=listener.pk).user
     Listener.objects.filter(pk=listener.pk).update(closed_at=now, user=None)
     Export.objects.filter(listener=listener).delete()
     forget_everywhere([listener.pk])

@@ -9,6 +9,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -47,6 +48,15 @@ class AccountAdapter(DefaultAccountAdapter):
         except IntegrityError:  # a double tap: the other one was faster, and its answer is on its way
             raise ImmediateHttpResponse(email_taken()) from None
         return saved
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """What failed sign-ins are counted by: the login, whoever guesses.
+
+        An address that the login has signed in from counts by itself, so that no guesser elsewhere locks it out.
+        """
+        email, address = str(credentials.get("email", "")).lower(), self.get_client_ip(request)
+        at_home = UserSession.objects.filter(user__email=email, ip=address).exists()
+        return f"{email} at {address}" if at_home else email
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         if User.objects.filter(email=email_address.email).exclude(pk=email_address.user_id).exists():

@@ -211,3 +211,31 @@ def test_streams_end_at_once(
 
     with django_assert_num_queries(2):  # the claim, then why not
         expect_problem(phone.post("streams", wish), 401, "not_authenticated")
+
+
+# --- guessing -------------------------------------------------------------------------------------------
+
+
+def test_whoever_guesses_is_stopped_and_locks_nobody_out(stranger: Api, settings: Settings) -> None:
+    settings.TRUSTED_PROXIES, settings.ACCOUNT_RATE_LIMITS = 1, {}
+    stranger.post(f"{AUTH}/signup", ADA | {"country": "GB"}, X_Forwarded_For="203.0.113.7")
+
+    def tried(number: int) -> str:
+        wrong = ADA | {"password": "wrong horse"}
+        answer = stranger.post(f"{AUTH}/login", wrong, X_Forwarded_For=f"198.51.100.{number}")
+        return str(json.loads(answer.content)["errors"][0]["code"])
+
+    assert [tried(number) for number in range(40)].count("email_password_mismatch") == 5
+
+    assert stranger.post(f"{AUTH}/login", ADA, X_Forwarded_For="198.51.100.99").status_code == 400
+    assert stranger.post(f"{AUTH}/login", ADA, X_Forwarded_For="203.0.113.7").status_code == 200
+
+
+def test_nobody_guesses_without_end_at_the_listeners_own_address(
+    stranger: Api, ada: dict[str, str], settings: Settings
+) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {}
+    wrong = [stranger.post(f"{AUTH}/login", ADA | {"password": "wrong horse"}) for _ in range(8)]
+
+    codes = [json.loads(answer.content)["errors"][0]["code"] for answer in wrong]
+    assert codes == ["email_password_mismatch"] * 5 + ["too_many_login_attempts"] * 3

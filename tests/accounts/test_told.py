@@ -1,0 +1,76 @@
+"""Every column about a listener is told in their export, or known not to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import models
+
+from accounts.models import Listener, User
+from accounts.registry import tellers
+from catalogue.models import Track
+from tests.accounts.marks import lead_a_life
+from tests.helpers import Api
+
+pytestmark = pytest.mark.django_db
+OURS = {"accounts", "billing", "streaming", "subscriptions", "usage"}
+# File → the model it tells of, and what a column is called there if not by its own name.
+TOLD: dict[str, tuple[str, dict[str, str]]] = {
+    "account": ("accounts.Listener", {}),
+    "country_history": ("accounts.Residence", {"changed_by_id": "changed"}),
+    "subscriptions": ("subscriptions.Subscription", {}),
+    "told_to_the_platform": ("subscriptions.PlatformWindow", {"subscription_id": "subscription__external_id"}),
+    "billing_events": ("billing.BillingEvent", {}),
+    "plays": ("usage.Play", {}),
+    "streams": ("streaming.StreamHolder", {}),
+}
+# Models that say nothing the files do not.
+NOTHING_NEW = {"accounts.Export", "accounts.ExportPart", "accounts.User", "usage.PlayBatch", "usage.PlayKey"}
+# Columns that say nothing of a person: keys of ours, and how far our own work has come.
+OUR_OWN = {
+    "accounts.Listener": {"user_id", "platform_id", "closed_at"},
+    "subscriptions.Subscription": {"told_until"},
+    "billing.BillingEvent": {"subject", "body", "attempts", "due_at", "last_error"},
+    "usage.Play": {"batch_id"},
+}
+
+
+def columns(model: type[models.Model]) -> set[str]:
+    return {field.attname for field in model._meta.concrete_fields}
+
+
+def about_people() -> set[str]:
+    """Our models that lead to a listener or a login, by whatever road."""
+    found: set[type[models.Model]] = {Listener, User}
+    while True:
+        more = {
+            model
+            for model in apps.get_models()
+            if model._meta.app_label in OURS
+            and model not in found
+            and ("listener_id" in columns(model) or any(f.related_model in found for f in model._meta.concrete_fields))
+        }
+        if not more:
+            return {model._meta.label for model in found}
+        found |= more
+
+
+def test_every_model_about_a_listener_is_told_of() -> None:
+    """A new one needs a teller in its package's personal.py, or a line above."""
+    assert about_people() - NOTHING_NEW == {label for label, _ in TOLD.values()} - {"billing.BillingEvent"}
+
+
+def test_every_column_is_told(api: Callable[[Listener], Api], listener: Listener, track: Track, stranger: Api) -> None:
+    """A new one needs its name in its package's personal.py, or above."""
+    lead_a_life(listener, api(listener), track, "mark")
+
+    for name, (label, renamed) in TOLD.items():
+        rows: list[Any] = list(tellers()[name](listener.pk))
+        assert rows, name
+        own = columns(apps.get_model(label)) - OUR_OWN.get(label, set()) - {"listener_id"}
+        if label != "accounts.Listener":
+            own -= {"id"}
+        assert {renamed.get(column, column) for column in own} - set(rows[0]) == set(), name
