@@ -74,7 +74,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that rate limits go by, the same for sign-in as for everything else; 0.0.0.0 where it is none."""
         try:
-            return str(ip_address(address_of(request)))
+            return str(ip_address(address_of(request).partition("%")[0]))  # a zone means nothing to anybody else
         except ValueError:
             return "0.0.0.0"  # noqa: S104  nobody listens there
 

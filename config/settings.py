@@ -276,6 +276,8 @@ HEADLESS_FRONTEND_URLS = {
 }
 # How long a listener may fetch an export of everything we hold about them.
 EXPORT_DAYS = env.int("EXPORT_DAYS", default=7)
+if EXPORT_DAYS < 1:
+    raise ImproperlyConfigured("EXPORT_DAYS must be 1 or more")
 # Whom else one may sign in with, by the client ids of our apps there; without any, nothing of it is installed.
 SOCIAL = {
     "google": env.list("SOCIAL_GOOGLE_CLIENT_IDS", default=[]),

@@ -111,8 +111,10 @@ def test_sessions_of_others_or_of_nobody_cannot_be_ended(stranger: Api, ada: dic
     assert Session.objects.count() == 2
 
 
-@pytest.mark.parametrize("address", ["unknown", "203.0.113.7:5555", "", "x" * 300])
-def test_a_proxy_that_names_no_address_keeps_nobody_out(stranger: Api, settings: Settings, address: str) -> None:
+@pytest.mark.parametrize("address", ["unknown", "203.0.113.7:5555", "", "x" * 300, "fe80::1%eth0", "::ffff:1.2.3.4"])
+def test_a_proxy_that_names_an_odd_address_or_none_keeps_nobody_out(
+    stranger: Api, settings: Settings, address: str
+) -> None:
     settings.TRUSTED_PROXIES = 1
 
     assert stranger.post(f"{AUTH}/signup", ADA | {"country": "GB"}, X_Forwarded_For=address).status_code == 200

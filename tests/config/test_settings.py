@@ -75,6 +75,7 @@ def test_whatever_is_missing_is_named(name: str) -> None:
         ("USAGE_BATCH_SIZE", "501"),
         ("ENVIRONMENT", "staging"),
         ("EMAIL_VERIFICATION", "perhaps"),
+        ("EXPORT_DAYS", "0"),
     ],
 )
 def test_an_unsafe_value_is_refused_by_name(name: str, value: str) -> None:
