@@ -23,7 +23,7 @@ from rest_framework.views import APIView
 
 from billing.actions import Letter, store_letter
 from billing.models import BillingEvent
-from billing.providers import apple, standard, stripe
+from billing.providers import apple, revenuecat, standard, stripe
 from kernel.errors import Kind, Refusal
 from web.bodies import AlwaysJSON, BadEncoding, read_body
 
@@ -137,6 +137,26 @@ class AppleDoor(BillingDoor):
         except apple.Garbled as error:
             return keep(apple.refused(body, apple.name_of(body), str(error)))
         return keep(apple.read(body=body, notice=notice, now=timezone.now(), tests_count=settings.BILLING_TEST_EVENTS))
+
+
+class RevenueCatDoor(BillingDoor):
+    """POST /webhooks/billing/revenuecat."""
+
+    @extend_schema(
+        operation_id="billing_revenuecat",
+        request=OpenApiTypes.OBJECT,
+        responses={202: BillingDoor.Output},
+        parameters=[OpenApiParameter("Authorization", str, OpenApiParameter.HEADER, required=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Take one event of RevenueCat."""
+        if not settings.BILLING_REVENUECAT_SECRETS:
+            raise Http404
+        body = raw_body(request)
+        revenuecat.prove(
+            authorization=request.headers.get("Authorization", ""), secrets=settings.BILLING_REVENUECAT_SECRETS
+        )
+        return keep(revenuecat.read(body=body, now=timezone.now(), tests_count=settings.BILLING_TEST_EVENTS))
 
 
 def keep(letter: Letter) -> Response:

@@ -370,6 +370,10 @@ BILLING_TEST_EVENTS = env.bool("BILLING_TEST_EVENTS", default=not PRODUCTION)
 BILLING_STRIPE_SECRETS = env.list("BILLING_STRIPE_SECRETS", default=[]) or (
     [] if PRODUCTION else [kept(VAR_DIR / "keys" / "billing_stripe", make_webhook_secret)]
 )
+# Comma list of what RevenueCat's Authorization header may say; two during rotation. None: the door does not exist.
+BILLING_REVENUECAT_SECRETS = env.list("BILLING_REVENUECAT_SECRETS", default=[]) or (
+    [] if PRODUCTION else [kept(VAR_DIR / "keys" / "billing_revenuecat", make_secret)]
+)
 # How long after its period began a failed payment is borne with, where the provider names no end itself.
 BILLING_GRACE_DAYS = env.int("BILLING_GRACE_DAYS", default=7)
 # The app as the App Store knows it. No bundle id: the door does not exist.

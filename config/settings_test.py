@@ -9,5 +9,6 @@ LIMITS = {scope: (1_000_000, seconds) for scope, (_, seconds) in LIMITS.items()}
 LOGGING["root"]["level"] = "WARNING"  # type: ignore[index]
 BILLING_STANDARD_SECRETS = ["whsec_" + "dG9uZWFybS10ZXN0LXNlY3JldC0wMTIzNDU2Nzg5"]
 BILLING_STRIPE_SECRETS = ["whsec_tonearmTestSecretOfStripe0123456789"]
+BILLING_REVENUECAT_SECRETS = ["Bearer tonearm-test-secret-of-revenuecat"]
 MASSIVEMUSIC |= {"api_url": "http://127.0.0.1:9/1.2", "stream_url": "http://127.0.0.1:9"}
 WHITENOISE_USE_FINDERS = False  # every test client would look through all static files anew
