@@ -10,10 +10,11 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Listener
-from billing.actions import process_event
+from billing.actions import process_event, sweep_billing
 from billing.models import BillingEvent
 from billing.simulators import SCENARIOS
 from billing.simulators.revenuecat import STORIES, events
+from subscriptions.models import Plan, Subscription
 from tests.billing.revenuecat_events import ACCOUNT, PATH, changed, fixture, send, told
 from tests.helpers import Api, expect_problem
 
@@ -235,3 +236,25 @@ def test_a_downgrade_changes_product_and_fee_when_it_begins(stranger: Api, liste
     read = [(data["product"], data["recurring_fee"]) for data in play(stranger, "downgrade", listener)]
 
     assert read == [("revenuecat:family_monthly", 1499), ("revenuecat:premium_monthly", 999)]
+
+
+FINALLY = {
+    "cancel_at_end": "CANCELLING",
+    "cancel_now": "EXPIRED",
+    "hold_and_expire": "EXPIRED",
+    "refund": "REFUNDED",
+}
+
+
+@pytest.mark.parametrize("scenario", STATUSES)
+def test_every_story_ends_as_it_should(stranger: Api, listener: Listener, scenario: str) -> None:
+    Plan.objects.filter(code="premium-unlimited-streaming").update(products=["revenuecat:premium_monthly"])
+    Plan.objects.filter(code="standard-unlimited-streaming").update(products=["revenuecat:family_monthly"])
+    play(stranger, scenario, listener)
+
+    sweep_billing()
+
+    subscription = Subscription.objects.get()
+    assert subscription.status == FINALLY.get(scenario, "ACTIVE")
+    assert (subscription.entitled_until > timezone.now()) == (subscription.status in {"ACTIVE", "CANCELLING"})
+    assert not BillingEvent.objects.filter(state="WAITING").exists()
