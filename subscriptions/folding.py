@@ -124,12 +124,17 @@ def tell(facts: Sequence[Fact]) -> Iterator[Told]:
 
 
 def merged(known: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known, with what the news say of it. A grace or a loss is of its own event alone."""
+    """What is known, with what the news say of it. A grace or a loss is of its own event alone.
+
+    Where nobody says when the subscription began, because it is older than our acquaintance, the first
+    period we hear of does.
+    """
     lasting = {name: value for name, value in known.items() if name not in {"grace_until", "revokes"}}
     plan = news.get("plan_code") or news.get("product") or known.get("plan")
     owner = news.get("transferred_to") or news.get("account_id") or known.get("account_id")
+    began = news.get("activated_at") or known.get("activated_at") or news.get("current_period_start")
     said = {name: value for name, value in news.items() if value is not None or name in NULLABLE}
-    return lasting | said | {"plan": plan, "account_id": owner}
+    return lasting | said | {"plan": plan, "account_id": owner, "activated_at": began}
 
 
 NULLABLE = {"trial_ends_at", "postcode"}  # members whose null says that there is none

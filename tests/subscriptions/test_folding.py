@@ -233,6 +233,17 @@ def test_a_product_stands_for_a_plan() -> None:
     assert fold([fact(1, hours=0, plan_code=None, product="stripe:price_1")]).plan == "stripe:price_1"
 
 
+def test_one_older_than_our_acquaintance_began_with_the_first_period_we_hear_of() -> None:
+    first, second = rfc3339(START + MONTH), rfc3339(START + 2 * MONTH)
+    renewals = [
+        fact(1, hours=720, activated_at=None, current_period_start=first, expires_at=second),
+        fact(2, hours=1440, activated_at=None, current_period_start=second, expires_at=rfc3339(START + 3 * MONTH)),
+    ]
+
+    assert fold(renewals).activated_at == START + MONTH
+    assert fold([*renewals, fact(3, hours=0)]).activated_at == START
+
+
 def test_changes_before_anything_is_known_wait_for_it() -> None:
     early = change(1, hours=-1, status="paused")
     with pytest.raises(NothingKnown):
