@@ -23,7 +23,8 @@ from rest_framework.views import APIView
 
 from billing.actions import Letter, store_letter
 from billing.models import BillingEvent
-from billing.providers import apple, revenuecat, standard, stripe
+from billing.providers import apple, google, revenuecat, standard, stripe
+from billing.providers.play import keys_at
 from kernel.errors import Kind, Refusal
 from web.bodies import AlwaysJSON, BadEncoding, read_body
 
@@ -137,6 +138,35 @@ class AppleDoor(BillingDoor):
         except apple.Garbled as error:
             return keep(apple.refused(body, apple.name_of(body), str(error)))
         return keep(apple.read(body=body, notice=notice, now=timezone.now(), tests_count=settings.BILLING_TEST_EVENTS))
+
+
+class GoogleDoor(BillingDoor):
+    """POST /webhooks/billing/google."""
+
+    class Input(serializers.Serializer[Any]):
+        message = serializers.DictField()
+        subscription = serializers.CharField(required=False)
+
+        class Meta:
+            ref_name = "GooglePush"
+
+    @extend_schema(
+        operation_id="billing_google",
+        request=Input,
+        responses={202: BillingDoor.Output},
+        parameters=[OpenApiParameter("Authorization", str, OpenApiParameter.HEADER, required=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Take one push of Pub/Sub with a real-time notification of Google Play."""
+        if not settings.GOOGLE_PACKAGE_NAME:
+            raise Http404
+        google.prove(
+            authorization=request.headers.get("Authorization", ""),
+            find_key=keys_at(settings.GOOGLE_KEYS_URL).find,
+            audience=settings.GOOGLE_PUSH_AUDIENCE,
+            email=settings.GOOGLE_PUSH_EMAIL,
+        )
+        return keep(google.read(body=raw_body(request), package=settings.GOOGLE_PACKAGE_NAME, now=timezone.now()))
 
 
 class RevenueCatDoor(BillingDoor):

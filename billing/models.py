@@ -61,3 +61,17 @@ class BillingEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.event_id} {self.type}"
+
+
+class PlayPurchase(models.Model):
+    """A purchase at Google Play, by the name its token has here, and the subscription it belongs to.
+
+    A change of plan is a new purchase that is linked to the one before; the subscription keeps the name of the first.
+    """
+
+    name = models.CharField(max_length=40, primary_key=True)
+    external_id = models.CharField(max_length=255)
+    replaced = models.BooleanField(default=False, help_text="another purchase has taken its place")
+
+    def __str__(self) -> str:
+        return self.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import secrets
 from collections.abc import Callable
@@ -46,3 +47,14 @@ def make_signing_key() -> str:
 def make_webhook_secret() -> str:
     """A Standard Webhooks secret: `whsec_` and 32 random bytes in base64."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def make_google_account() -> str:
+    """A service account's key file as Google Cloud hands it out, for the simulated Google Play."""
+    account = {
+        "type": "service_account",
+        "private_key_id": "simulated",
+        "private_key": make_signing_key(),
+        "client_email": "tonearm@simulated.iam.gserviceaccount.com",
+    }
+    return json.dumps(account)

@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config.chains import make_apple_chain
 from config.embedded import Postgres, Valkey
 from config.engines import DATABASE, var_dir
-from config.keys import kept, make_secret, make_signing_key, make_webhook_secret
+from config.keys import kept, make_google_account, make_secret, make_signing_key, make_webhook_secret
 from config.social import apps_at
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -390,6 +390,36 @@ if not PRODUCTION:
     APPLE_ROOTS = [*APPLE_ROOTS, str(APPLE_SIMULATOR)]
 elif APPLE_BUNDLE_ID:
     _needed = {"APPLE_APP_ID": APPLE_APP_ID, "APPLE_ROOTS": APPLE_ROOTS}
+    _missing += [name for name, value in _needed.items() if not value]
+
+# The app as Google Play knows it. No package name: the door does not exist.
+GOOGLE_PACKAGE_NAME = env.str("GOOGLE_PACKAGE_NAME", default="" if PRODUCTION else "org.example.tonearm")
+# What the tokens of Pub/Sub's pushes must say: for whom they are, and on whose behalf.
+GOOGLE_PUSH_AUDIENCE = env.str(
+    "GOOGLE_PUSH_AUDIENCE", default="" if PRODUCTION else f"http://127.0.0.1:{PORT}/webhooks/billing/google"
+)
+GOOGLE_PUSH_EMAIL = env.str("GOOGLE_PUSH_EMAIL", default="" if PRODUCTION else "push@simulated.iam.gserviceaccount.com")
+# The key file of the service account that looks purchases up.
+GOOGLE_SERVICE_ACCOUNT = env.str("GOOGLE_SERVICE_ACCOUNT", default="")
+# In development a stand-in, which billing_simulate brings along, takes Google's place.
+_stand_in = "" if PRODUCTION else "http://127.0.0.1:8002"
+GOOGLE_PLAY_URL = env.str("GOOGLE_PLAY_URL", default=_stand_in or "https://androidpublisher.googleapis.com")
+GOOGLE_TOKEN_URL = env.str(
+    "GOOGLE_TOKEN_URL", default=f"{_stand_in}/token" if _stand_in else "https://oauth2.googleapis.com/token"
+)
+GOOGLE_KEYS_URL = env.str(
+    "GOOGLE_KEYS_URL", default=f"{_stand_in}/keys" if _stand_in else "https://www.googleapis.com/oauth2/v3/certs"
+)
+GOOGLE_SIMULATOR = VAR_DIR / "keys" / "google_account.json"
+if not PRODUCTION:
+    kept(GOOGLE_SIMULATOR, make_google_account)
+    GOOGLE_SERVICE_ACCOUNT = GOOGLE_SERVICE_ACCOUNT or str(GOOGLE_SIMULATOR)
+elif GOOGLE_PACKAGE_NAME:
+    _needed = {
+        "GOOGLE_PUSH_AUDIENCE": GOOGLE_PUSH_AUDIENCE,
+        "GOOGLE_PUSH_EMAIL": GOOGLE_PUSH_EMAIL,
+        "GOOGLE_SERVICE_ACCOUNT": GOOGLE_SERVICE_ACCOUNT,
+    }
     _missing += [name for name, value in _needed.items() if not value]
 
 # Comma list of PEM files with the platform's public keys for catalogue events; two during rotation.

@@ -53,6 +53,7 @@ urlpatterns = [
     path("webhooks/billing/stripe", billing.StripeDoor.as_view()),
     path("webhooks/billing/apple", billing.AppleDoor.as_view()),
     path("webhooks/billing/revenuecat", billing.RevenueCatDoor.as_view()),
+    path("webhooks/billing/google", billing.GoogleDoor.as_view()),
     path("webhooks/catalogue/standard", events.CatalogueDoor.as_view()),
     path("webhooks/catalogue/enhanced", events.CatalogueDoor.as_view(kind="enhanced")),
     path("admin/why/", admin.site.admin_view(why), name="why"),

@@ -50,3 +50,14 @@ def rfc3339(instant: datetime) -> str:
     if instant.tzinfo is None:
         raise ValueError("a naive time has no instant")
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def milliseconds_instant(milliseconds: int) -> datetime:
+    """A time since 1970 in UTC. Raises ValueError outside the years 2000 to 2100."""
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        moment = datetime.min.replace(tzinfo=UTC)
+    if not 2000 <= moment.year <= 2100:
+        raise ValueError("must be a time in milliseconds, of the years 2000 to 2100")
+    return moment

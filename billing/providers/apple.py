@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -38,7 +38,7 @@ from billing.providers.standard import AHEAD, Forged
 from billing.providers.storefronts import COUNTRIES
 from kernel.errors import Kind, Refusal
 from kernel.money import minor_units
-from kernel.values import is_currency, rfc3339
+from kernel.values import is_currency, milliseconds_instant, rfc3339
 from web.bodies import NotJSON, parse_json
 
 PROVIDER: Final = "apple"
@@ -269,12 +269,9 @@ def price(transaction: JWSTransactionDecodedPayload) -> dict[str, Any]:
 def instant(milliseconds: int | None, where: str) -> datetime:
     """A time of Apple's, of a sane year. Raises Garbled."""
     try:
-        moment = datetime.fromtimestamp((milliseconds or 0) / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        moment = datetime.min.replace(tzinfo=UTC)
-    if not 2000 <= moment.year <= 2100:
-        raise Garbled(f"{where} must be a time in milliseconds, of the years 2000 to 2100")
-    return moment
+        return milliseconds_instant(milliseconds or 0)
+    except ValueError as error:
+        raise Garbled(f"{where} {error}") from None
 
 
 def name(text: str | None, where: str) -> str:

@@ -34,11 +34,12 @@ class Command(BaseCommand):
             raise CommandError("there is nothing to simulate in production")
         simulator = import_module(f"{simulators.__name__}.{provider}")
         try:
-            story = list(simulator.events(scenario, str(account), end_of_story(options["at"])))
+            for signed in simulator.events(scenario, str(account), end_of_story(options["at"])):
+                self.post(f"{options['url']}/webhooks/billing/{provider}", signed)
         except LookupError as error:
             raise CommandError(f"{provider} has no {scenario}") from error
-        for signed in story:
-            self.post(f"{options['url']}/webhooks/billing/{provider}", signed)
+        except TimeoutError as error:
+            raise CommandError(str(error)) from error
 
     def post(self, url: str, signed: simulators.Signed) -> None:
         """Send one event and say what the door answered. Raises CommandError unless it was taken."""
