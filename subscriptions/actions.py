@@ -10,6 +10,7 @@ from django.db.models import F
 
 from accounts.actions import note_first_activation
 from accounts.models import Listener
+from billing.actions import Letter, store_letter
 from billing.models import BillingEvent
 from outbox.actions import Draft, send
 from subscriptions.folding import Fact, Folded, fold
@@ -28,6 +29,10 @@ class UnknownPlan(LookupError):
 
 class ForeignSubscription(LookupError):
     """The subscription belongs to another account; a person must look."""
+
+
+class UnclearTransfer(LookupError):
+    """The listener has (yet) no subscription that could have been moved, or several; a person must look."""
 
 
 @transaction.atomic
@@ -57,6 +62,33 @@ def fold_billing_events(*, external_id: str, account_id: str | None, now: dateti
     note_first_activation(listener=listener, at=folded.activated_at)
     tell_platform(subscription, now=now)
     return subscription
+
+
+def transfer_subscription(*, provider: str, event_id: str, givers: list[str], taker: str, at: datetime) -> None:
+    """Say, in the provider's name, that the one subscription a listener had of it at that time is another's now.
+
+    Twice is once. Raises UnclearTransfer.
+    """
+    derived = f"{event_id}-transfer"
+    if BillingEvent.objects.filter(provider=provider, event_id=derived).exists():
+        return
+    running = Subscription.objects.filter(listener__in=map(UUID, givers), entitled_until__gt=at)
+    had = running.values_list("external_id", flat=True)
+    told = BillingEvent.objects.filter(provider=provider, type="subscription.updated", subject__in=list(had))
+    moved = sorted(set(told.values_list("subject", flat=True)))
+    if len(moved) != 1:
+        raise UnclearTransfer(f"{len(moved)} subscriptions could have been moved")
+    store_letter(
+        Letter(
+            provider=provider,
+            event_id=derived,
+            type="subscription.updated",
+            subject=moved[0],
+            occurred_at=at,
+            body=b"",
+            data={"external_id": moved[0], "transferred_to": taker},
+        )
+    )
 
 
 def plans_named(names: set[str]) -> dict[str, Plan]:

@@ -14,16 +14,28 @@ from massivemusic.errors import PlatformError
 from massivemusic.subscriptions import SubscriptionTerms, create_subscription, read_subscription
 from outbox.platform import platform
 from outbox.registry import Delivery, Record, handles
-from subscriptions.actions import fold_billing_events, terms_of
+from subscriptions.actions import fold_billing_events, terms_of, transfer_subscription
 from subscriptions.models import PlatformWindow
 from subscriptions.rules import Terms, broken, on_the_wire
-from subscriptions.shapes import SubscriptionUpdated
+from subscriptions.shapes import SubscriptionsTransferred, SubscriptionUpdated
 
 
 @on_billing("subscription.updated", shape=SubscriptionUpdated, subject="external_id")
 def subscription_updated(event: Happened) -> None:
     """Fold everything known about the subscription; this event is among it."""
     fold_billing_events(external_id=event.subject, account_id=event.data.get("account_id"), now=timezone.now())
+
+
+@on_billing("revenuecat.transfer", shape=SubscriptionsTransferred, subject="account_id")
+def subscriptions_transferred(event: Happened) -> None:
+    """Hand over what one listener had from RevenueCat to another. Raises UnclearTransfer."""
+    transfer_subscription(
+        provider=event.provider,
+        event_id=event.event_id,
+        givers=event.data["given_up_by"],
+        taker=event.data["account_id"],
+        at=event.occurred_at,
+    )
 
 
 def never_told(body: Mapping[str, Any]) -> None:

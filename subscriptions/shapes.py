@@ -86,6 +86,13 @@ class SubscriptionUpdated(serializers.Serializer[Any]):
         return attrs
 
 
+class SubscriptionsTransferred(serializers.Serializer[Any]):
+    """The data of a transfer that does not say of what: between whom."""
+
+    given_up_by = serializers.ListField(child=serializers.UUIDField())
+    account_id = serializers.UUIDField()
+
+
 class PlanShape(serializers.ModelSerializer[Plan]):
     class Meta:
         model = Plan

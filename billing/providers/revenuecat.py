@@ -43,7 +43,7 @@ def opened(document: Any) -> Notice:
     if environment not in ENVIRONMENTS:
         raise ValueError("environment must be PRODUCTION or SANDBOX")
     return Notice(
-        event_id=text(event, "id"),
+        event_id=text(event, "id", longest=240),
         type=type_,
         occurred_at=instant(event, "event_timestamp_ms", unit=MILLISECOND),
         test=environment == "SANDBOX",
@@ -57,7 +57,7 @@ def understood(notice: Notice) -> Told | None:
     A PRODUCT_CHANGE is such a one: it may lie ahead, and what takes its place comes as a RENEWAL.
     """
     if notice.type == "TRANSFER":
-        return transferred()
+        return transferred(notice.content)
     tell = KINDS.get(notice.type)
     told = tell(notice.content) if tell else None
     if told is None:
@@ -66,13 +66,25 @@ def understood(notice: Notice) -> Told | None:
     return Told(subject=external_id, data={"external_id": external_id} | whose(notice.content) | told)
 
 
-def transferred() -> Told:
-    """Purchases went from one customer to another; the event does not name them, so a person must look."""
+def transferred(event: Mapping[str, Any]) -> Told:
+    """Purchases went from one customer to another; which, the event does not say.
+
+    From listener to listener it can be found out; for what has to do with anybody else a person must look.
+    """
+    givers, takers = listeners(event.get("transferred_from")), listeners(event.get("transferred_to"))
+    if givers and len(takers) == 1 and takers[0] not in givers:
+        return Told(type="revenuecat.transfer", data={"given_up_by": givers, "account_id": takers[0]})
     return Told(
-        type="TRANSFER",
+        type="revenuecat.transfer",
         state=BillingEvent.State.DEAD,
-        error="purchases were moved to another customer; RevenueCat does not say which: look them up there",
+        error="purchases were moved, but not from listener to listener; look them up at RevenueCat",
     )
+
+
+def listeners(names: object) -> list[str]:
+    """Those of a customer's names that can be a listener's id."""
+    found = [account(name) for name in names] if isinstance(names, list) else []
+    return sorted({one["account_id"] for one in found if one})
 
 
 def whose(event: Mapping[str, Any]) -> dict[str, Any]:

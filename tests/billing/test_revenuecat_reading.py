@@ -1,21 +1,15 @@
-"""What RevenueCat's events tell: as far as they tell it, or kept and refused; and its simulator's stories."""
+"""What RevenueCat's events tell: as far as they tell it, or kept and refused."""
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
-from accounts.models import Listener
-from billing.actions import process_event, sweep_billing
+from billing.actions import process_event
 from billing.models import BillingEvent
-from billing.simulators import SCENARIOS
-from billing.simulators.revenuecat import STORIES, events
-from subscriptions.models import Plan, Subscription
-from tests.billing.revenuecat_events import ACCOUNT, PATH, changed, fixture, send, told
+from tests.billing.revenuecat_events import ACCOUNT, changed, fixture, send, told
 from tests.helpers import Api, expect_problem
 
 pytestmark = pytest.mark.django_db
@@ -71,14 +65,6 @@ def test_an_unknown_type_is_kept_and_left_alone(stranger: Api) -> None:
     body = changed("renewal", type="EXPERIMENT_ENROLLMENT", product_id=...)
 
     assert json.loads(send(stranger, body).content)["state"] == "IGNORED"
-
-
-def test_a_transfer_is_kept_for_a_person(stranger: Api) -> None:
-    assert json.loads(send(stranger, fixture("transfer")).content)["state"] == "DEAD"
-
-    event = BillingEvent.objects.get()
-    assert (event.type, event.subject) == ("TRANSFER", "")
-    assert "another customer" in event.last_error
 
 
 def test_members_it_does_not_know_change_nothing(stranger: Api) -> None:
@@ -181,80 +167,3 @@ def test_a_proven_event_that_makes_no_sense_is_kept_and_refused(stranger: Api, b
     assert (event.state, bytes(event.body)) == ("REFUSED", body)
     expect_problem(send(stranger, body), 400, "invalid_event")
     assert process_event(event_id=event.pk) is None
-
-
-# --- the simulator ---------------------------------------------------------------------------------
-
-STATUSES: dict[str, list[str]] = {
-    "subscribe": ["active"],
-    "trial_to_paid": ["active", "active"],
-    "renew": ["active", "active"],
-    "cancel_at_end": ["active", "active"],
-    "cancel_now": ["active", "active", "expired"],
-    "uncancel": ["active", "active", "active"],
-    "grace_and_recover": ["active", "past_due", "active"],
-    "hold_and_expire": ["active", "past_due", "expired"],
-    "pause_and_resume": ["active", "paused", "paused", "active"],
-    "upgrade": ["active", "active"],
-    "downgrade": ["active", "active"],
-    "refund": ["active", "refunded"],
-    "transfer": ["active"],
-}
-
-
-def play(stranger: Api, scenario: str, listener: Listener) -> list[dict[str, Any]]:
-    """Send a story through the door; what was read of its subscription."""
-    for signed in events(scenario, str(listener.pk), timezone.now()):
-        assert stranger.post(PATH, signed.body, **signed.headers).status_code == 202
-    return told()
-
-
-@pytest.mark.parametrize("scenario", STATUSES)
-def test_every_story_of_the_simulator_comes_through(stranger: Api, listener: Listener, scenario: str) -> None:
-    began = timezone.now()
-    read = play(stranger, scenario, listener)
-
-    assert [data["status"] for data in read] == STATUSES[scenario]
-    assert {data["account_id"] for data in read} == {str(listener.pk)}
-    assert len({data["external_id"] for data in read}) == 1
-    assert began - max(BillingEvent.objects.values_list("occurred_at", flat=True)) < timedelta(seconds=1)
-
-
-def test_revenuecat_has_every_story() -> None:
-    assert set(STATUSES) == set(STORIES) == set(SCENARIOS)
-
-
-def test_a_trial_is_told_until_its_end_and_then_paid(stranger: Api, listener: Listener) -> None:
-    trial, paid = play(stranger, "trial_to_paid", listener)
-
-    assert (trial["recurring_fee"], paid["recurring_fee"]) == (0, 999)
-    assert trial["expires_at"] == trial["trial_ends_at"] == paid["current_period_start"]
-    assert not {"activated_at", "trial_ends_at"} & set(paid)
-
-
-def test_a_downgrade_changes_product_and_fee_when_it_begins(stranger: Api, listener: Listener) -> None:
-    read = [(data["product"], data["recurring_fee"]) for data in play(stranger, "downgrade", listener)]
-
-    assert read == [("revenuecat:family_monthly", 1499), ("revenuecat:premium_monthly", 999)]
-
-
-FINALLY = {
-    "cancel_at_end": "CANCELLING",
-    "cancel_now": "EXPIRED",
-    "hold_and_expire": "EXPIRED",
-    "refund": "REFUNDED",
-}
-
-
-@pytest.mark.parametrize("scenario", STATUSES)
-def test_every_story_ends_as_it_should(stranger: Api, listener: Listener, scenario: str) -> None:
-    Plan.objects.filter(code="premium-unlimited-streaming").update(products=["revenuecat:premium_monthly"])
-    Plan.objects.filter(code="standard-unlimited-streaming").update(products=["revenuecat:family_monthly"])
-    play(stranger, scenario, listener)
-
-    sweep_billing()
-
-    subscription = Subscription.objects.get()
-    assert subscription.status == FINALLY.get(scenario, "ACTIVE")
-    assert (subscription.entitled_until > timezone.now()) == (subscription.status in {"ACTIVE", "CANCELLING"})
-    assert not BillingEvent.objects.filter(state="WAITING").exists()
