@@ -22,6 +22,7 @@ TOLD: dict[str, tuple[str, dict[str, str]]] = {
     "account": ("accounts.Listener", {}),
     "country_history": ("accounts.Residence", {"changed_by_id": "changed"}),
     "subscriptions": ("subscriptions.Subscription", {}),
+    "subscription_history": ("subscriptions.Period", {"subscription_id": "subscription__external_id"}),
     "told_to_the_platform": ("subscriptions.PlatformWindow", {"subscription_id": "subscription__external_id"}),
     "billing_events": ("billing.BillingEvent", {}),
     "plays": ("usage.Play", {}),
