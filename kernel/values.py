@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+SANE_YEARS: Final = range(2000, 2101)  # of anything that happened to a music service, or will
 
 # ISO 3166-1 alpha-2, officially assigned codes, as of 2026.
 COUNTRIES: Final[frozenset[str]] = frozenset(
@@ -52,12 +56,12 @@ def rfc3339(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def milliseconds_instant(milliseconds: int) -> datetime:
-    """A time since 1970 in UTC. Raises ValueError outside the years 2000 to 2100."""
+def unix_instant(count: int, *, unit: timedelta) -> datetime:
+    """So many units after the beginning of 1970, in UTC. Raises ValueError outside SANE_YEARS."""
     try:
-        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        moment = datetime.min.replace(tzinfo=UTC)
-    if not 2000 <= moment.year <= 2100:
-        raise ValueError("must be a time in milliseconds, of the years 2000 to 2100")
+        moment = EPOCH + count * unit
+    except OverflowError:
+        moment = EPOCH
+    if moment.year not in SANE_YEARS:
+        raise ValueError("must be a time of the years 2000 to 2100")
     return moment

@@ -7,11 +7,10 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from kernel.values import is_country, is_currency
+from kernel.money import LIMIT
+from kernel.values import SANE_YEARS, is_country, is_currency
 from subscriptions.folding import Status
 from subscriptions.models import Period, Plan, PlatformWindow, Subscription
-
-MINOR_UNITS_LIMIT = 2**31 - 1
 
 
 class Instant(serializers.DateTimeField):
@@ -29,7 +28,7 @@ class Instant(serializers.DateTimeField):
             value = super().enforce_timezone(value)
         except OverflowError:
             self.fail("year")
-        if not 2000 <= value.year <= 2100:
+        if value.year not in SANE_YEARS:
             self.fail("year")
         return value
 
@@ -68,7 +67,7 @@ class SubscriptionUpdated(serializers.Serializer[Any]):
         choices=["active", "past_due", "on_hold", "paused", "cancelled", "expired", "refunded"]
     )
     currency = serializers.CharField(validators=[currency_exists])
-    recurring_fee = WholeNumber(min_value=0, max_value=MINOR_UNITS_LIMIT, help_text="in minor units")
+    recurring_fee = WholeNumber(min_value=0, max_value=LIMIT, help_text="in minor units")
     country = serializers.CharField(validators=[country_exists])
     postcode = serializers.CharField(max_length=32, required=False, allow_null=True, allow_blank=True)
     activated_at = Instant()

@@ -38,7 +38,7 @@ from billing.providers.standard import AHEAD, Forged
 from billing.providers.storefronts import COUNTRIES
 from kernel.errors import Kind, Refusal
 from kernel.money import minor_units
-from kernel.values import is_currency, milliseconds_instant, rfc3339
+from kernel.values import MILLISECOND, is_currency, rfc3339, unix_instant
 from web.bodies import NotJSON, parse_json
 
 PROVIDER: Final = "apple"
@@ -269,9 +269,9 @@ def price(transaction: JWSTransactionDecodedPayload) -> dict[str, Any]:
 def instant(milliseconds: int | None, where: str) -> datetime:
     """A time of Apple's, of a sane year. Raises Garbled."""
     try:
-        return milliseconds_instant(milliseconds or 0)
-    except ValueError as error:
-        raise Garbled(f"{where} {error}") from None
+        return unix_instant(milliseconds or 0, unit=MILLISECOND)
+    except ValueError:
+        raise Garbled(f"{where} must be a time in milliseconds, of the years 2000 to 2100") from None
 
 
 def name(text: str | None, where: str) -> str:

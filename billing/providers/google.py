@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,8 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from billing.actions import Letter
 from billing.models import BillingEvent
+from billing.providers import reading
+from billing.providers.reading import box
 from billing.providers.standard import AHEAD, Forged
-from kernel.values import milliseconds_instant
+from kernel.values import MILLISECOND, unix_instant
 from web.bodies import NotJSON, parse_json
 
 PROVIDER: Final = "google"
@@ -64,7 +66,7 @@ def read(*, body: bytes, package: str, now: datetime) -> Letter:
     """The push as a letter; what cannot be understood becomes one in the state REFUSED."""
     event_id = f"sha256:{hashlib.sha256(body).hexdigest()}"
     try:
-        message = part(parse_json(body), "message")
+        message = box(parse_json(body), "message")
         event_id = text(message, "messageId", NAME)
         notification = decoded(message.get("data"))
         if notification.get("packageName") != package:
@@ -91,7 +93,7 @@ def read(*, body: bytes, package: str, now: datetime) -> Letter:
 
 def event_time(notification: dict[str, Any]) -> datetime:
     try:
-        return milliseconds_instant(whole(notification, "eventTimeMillis"))
+        return unix_instant(whole(notification, "eventTimeMillis"), unit=MILLISECOND)
     except ValueError:
         raise ValueError("eventTimeMillis must be a time in milliseconds, of the years 2000 to 2100") from None
 
@@ -117,34 +119,25 @@ def decoded(data: object) -> dict[str, Any]:
 def purchase_in(notification: dict[str, Any]) -> dict[str, Any]:
     """What is to be looked up, and why; nothing for what is about no subscription. Raises ValueError."""
     if "subscriptionNotification" in notification:
-        about = part(notification, "subscriptionNotification")
+        about = box(notification, "subscriptionNotification")
         return {"token": text(about, "purchaseToken", TOKEN), "kind": whole(about, "notificationType"), "voided": False}
     if "voidedPurchaseNotification" in notification:
-        about = part(notification, "voidedPurchaseNotification")
+        about = box(notification, "voidedPurchaseNotification")
         if whole(about, "productType") == SUBSCRIPTION:
             return {"token": text(about, "purchaseToken", TOKEN), "kind": 0, "voided": True}
     return {}
 
 
-def part(document: object, member: str) -> dict[str, Any]:
-    value = document.get(member) if isinstance(document, dict) else None
-    if not isinstance(value, dict):
-        raise ValueError(f"{member} must be a JSON object")
-    return value
-
-
-def text(document: dict[str, Any], member: str, shape: re.Pattern[str]) -> str:
+def text(document: Mapping[str, Any], member: str, shape: re.Pattern[str]) -> str:
     value = document.get(member)
     if not isinstance(value, str) or not shape.match(value):
         raise ValueError(f"{member} is missing or malformed")
     return value
 
 
-def whole(document: dict[str, Any], member: str) -> int:
+def whole(document: Mapping[str, Any], member: str) -> int:
     """A whole number, which Google writes as a text where it may be large."""
     value = document.get(member)
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value, re.ASCII):
         return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{member} must be a whole number")
-    return value
+    return reading.whole(document, member)

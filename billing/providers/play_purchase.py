@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from kernel.money import minor_units
-from kernel.values import is_country, is_currency, rfc3339
+from kernel.values import SANE_YEARS, is_country, is_currency, rfc3339
 from web.params import instant_of
 
 RECOVERED, PURCHASED, REVOKED = 1, 4, 12  # kinds of notification that tell more than the answer does
@@ -129,7 +129,7 @@ def price(item: Mapping[str, Any]) -> dict[str, Any]:
 def instant(holder: Mapping[str, Any], member: str) -> datetime:
     """A time of Google's, of a sane year. Raises Unreadable."""
     moment = instant_of(holder.get(member))
-    if moment is None or not 2000 <= moment.year <= 2100:
+    if moment is None or moment.year not in SANE_YEARS:
         raise Unreadable(f"{member} must be an RFC 3339 time with its offset, of the years 2000 to 2100")
     return moment
 

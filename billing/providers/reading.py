@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
 from billing.actions import Letter
 from billing.models import BillingEvent
 from billing.providers.standard import AHEAD
-from kernel.values import is_currency
+from kernel.values import is_currency, unix_instant
 from web.bodies import NotJSON, parse_json
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
-MILLISECOND: Final = timedelta(milliseconds=1)
 
 LISTENER_ID = re.compile(r"\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 
@@ -127,13 +125,11 @@ def whole(members: Mapping[str, Any], name: str) -> int:
 
 def instant(members: Mapping[str, Any], name: str, *, unit: timedelta = SECOND) -> datetime:
     """The member's time, counted in `unit` since 1970, within sane years. Raises ValueError."""
+    count = whole(members, name)
     try:
-        moment = EPOCH + whole(members, name) * unit
-    except OverflowError:
-        moment = EPOCH
-    if not 2000 <= moment.year <= 2100:
-        raise ValueError(f"{name} must be a time of the years 2000 to 2100")
-    return moment
+        return unix_instant(count, unit=unit)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 def currency(members: Mapping[str, Any], name: str = "currency") -> str:

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from billing.actions import Letter
 from billing.models import BillingEvent
-from billing.providers.reading import MILLISECOND, Notice, Told, account, box, currency, instant, read_letter, text
+from billing.providers.reading import Notice, Told, account, box, currency, instant, read_letter, text
 from billing.providers.standard import Forged
 from kernel.money import DIGITS, LIMIT, minor_units
-from kernel.values import rfc3339
+from kernel.values import MILLISECOND, rfc3339
 
 PROVIDER: Final = "revenuecat"
 ENVIRONMENTS: Final = {"PRODUCTION", "SANDBOX"}

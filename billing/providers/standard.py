@@ -17,6 +17,7 @@ from billing.actions import Letter
 from billing.models import BillingEvent
 from billing.registry import Reader, reader_of
 from kernel.errors import Kind, Refusal
+from kernel.values import SANE_YEARS
 from web.bodies import NotJSON, parse_json
 from web.exceptions import flatten
 from web.params import instant_of
@@ -97,7 +98,7 @@ def envelope(document: Any) -> tuple[str, datetime, Mapping[str, Any]]:
 def instant(text: object) -> datetime:
     """An aware time within sane years, in UTC. Raises ValueError."""
     moment = instant_of(text)
-    if moment is None or not 2000 <= moment.year <= 2100:
+    if moment is None or moment.year not in SANE_YEARS:
         raise ValueError("timestamp must be an RFC 3339 time with its offset, of the years 2000 to 2100")
     return moment
 
