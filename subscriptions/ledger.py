@@ -45,7 +45,7 @@ def period_of(subscription: Subscription, stretch: Stretch, listener_id: UUID, p
         listener_id=listener_id,
         plan=plan,
         status=terms.status,
-        recurring_fee=plan.recurring_fee if terms.recurring_fee is None else terms.recurring_fee,
+        recurring_fee=plan.fee(terms.recurring_fee),
         currency=terms.currency or plan.currency,
         country=terms.country or subscription.country,
         starts_at=stretch.starts_at,

@@ -40,6 +40,10 @@ class Plan(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def fee(self, told: int | None) -> int:
+        """What billing told, 0 included, or else our own."""
+        return self.recurring_fee if told is None else told
+
 
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def covering(self, instant: datetime) -> Self:

@@ -8,7 +8,8 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -204,6 +205,19 @@ def statements_noted() -> Iterator[list[tuple[str, Any]]]:
 
     with connection.execute_wrapper(note):
         yield asked
+
+
+def statuses_at_once(ask: Callable[[Api], Any]) -> list[int]:
+    """How a hundred requests from eight threads are answered, each with a client and a connection of its own."""
+
+    def one(_: int) -> int:
+        try:
+            return int(ask(Api(Client(), token=None)).status_code)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(one, range(100)))
 
 
 def zipped(value: Any) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,15 +13,13 @@ import jwt
 import pytest
 from appstoreserverlibrary.models.Environment import Environment
 from appstoreserverlibrary.signed_data_verifier import SignedDataVerifier, VerificationException, VerificationStatus
-from django.db import connection
-from django.test import Client
 from pytest_django import Settings
 
 from billing.models import BillingEvent
 from billing.providers.apple import Unreachable, certificate_in, prove
 from billing.simulators.apple import sign, signer
 from tests.billing.apple import APP_ID, PATH, Authority, body_of, new_key, notification, sealed
-from tests.helpers import Api, expect_problem
+from tests.helpers import Api, expect_problem, statuses_at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -178,16 +175,7 @@ def test_keeps_the_same_event_once_however_it_is_signed(stranger: Api) -> None:
 def test_a_hundred_at_once_are_one() -> None:
     body = body_of("subscribed")
 
-    def one(_: int) -> int:
-        try:
-            return int(Api(Client(), token=None).post(PATH, body).status_code)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        statuses = list(pool.map(one, range(100)))
-
-    assert statuses == [202] * 100
+    assert statuses_at_once(lambda api: api.post(PATH, body)) == [202] * 100
     assert BillingEvent.objects.count() == 1
 
 

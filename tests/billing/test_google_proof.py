@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,8 +12,6 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from django.db import connection
-from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -24,7 +21,7 @@ from billing.providers.google import name_of
 from billing.providers.play import Keys
 from billing.simulators.google import KEY_ID, Books, key, push, push_token
 from tests.billing.google import PATH, TOKEN, pushed, send, taken, told
-from tests.helpers import Api, expect_problem
+from tests.helpers import Api, expect_problem, statuses_at_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 
@@ -140,16 +137,7 @@ def test_asks_nobody_while_the_push_waits_for_its_answer(stranger: Api, books: B
 def test_a_hundred_at_once_are_one() -> None:
     push = pushed()
 
-    def one(_: int) -> int:
-        try:
-            return int(send(Api(Client(), token=None), push).status_code)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        statuses = list(pool.map(one, range(100)))
-
-    assert statuses == [202] * 100
+    assert statuses_at_once(lambda api: send(api, push)) == [202] * 100
     assert BillingEvent.objects.count() == 1
 
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection
-from django.test import Client
 from pytest_django import Settings
 
 from billing.actions import process_event
 from billing.models import BillingEvent
 from tests.billing.revenuecat_events import PATH, changed, fixture, send
-from tests.helpers import Api, expect_problem
+from tests.helpers import Api, expect_problem, statuses_at_once
 
 pytestmark = pytest.mark.django_db
 OTHER = "another-agreed-value"
@@ -37,16 +34,7 @@ def test_keeps_a_proven_event_as_it_came(stranger: Api) -> None:
 def test_a_hundred_at_once_are_one() -> None:
     body = fixture("initial_purchase")
 
-    def one(_: int) -> int:
-        try:
-            return send(Api(Client(), token=None), body).status_code
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        statuses = list(pool.map(one, range(100)))
-
-    assert statuses == [202] * 100
+    assert statuses_at_once(lambda api: send(api, body)) == [202] * 100
     assert BillingEvent.objects.count() == 1
 
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
-from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import Listener
 from billing.actions import process_event
 from billing.models import BillingEvent
 from subscriptions.models import Subscription
-from tests.helpers import Api, expect_problem, webhook_headers
+from tests.helpers import Api, expect_problem, statuses_at_once, webhook_headers
 
 pytestmark = pytest.mark.django_db
 PATH = "/webhooks/billing/standard"
@@ -74,16 +71,7 @@ def test_keeps_the_same_event_once(stranger: Api, listener: Listener) -> None:
 def test_a_hundred_at_once_are_one(listener: Listener) -> None:
     body = updated(listener)
 
-    def one(_: int) -> int:
-        try:
-            return int(send(Api(Client(), token=None), body).status_code)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        statuses = list(pool.map(one, range(100)))
-
-    assert statuses == [202] * 100
+    assert statuses_at_once(lambda api: send(api, body)) == [202] * 100
     assert BillingEvent.objects.count() == 1
 
 
