@@ -7,43 +7,23 @@ made up: the first start names everything that is missing.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config.chains import make_apple_chain
+from config import environment
+from config.account_settings import *  # noqa: F403
+from config.account_settings import SOCIALACCOUNT_PROVIDERS
+from config.billing_settings import *  # noqa: F403
 from config.embedded import Postgres, Valkey
-from config.engines import DATABASE, var_dir
-from config.keys import kept, make_google_account, make_secret, make_signing_key, make_webhook_secret
-from config.social import apps_at
+from config.engines import DATABASE
+from config.environment import ALLOWED_HOSTS, BASE_DIR, PRODUCTION, VAR_DIR, env, missing, required
+from config.keys import kept, make_secret
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-if (BASE_DIR / ".env").exists():
-    env.read_env(BASE_DIR / ".env")
-
-VAR_DIR = var_dir()
-
-# development: secrets are made up, mails are printed, plain HTTP is allowed, limits are generous.
-ENVIRONMENT = env.str("ENVIRONMENT", default="development")
-if ENVIRONMENT not in {"development", "production"}:
-    raise ImproperlyConfigured("ENVIRONMENT must be development or production")
-PRODUCTION = ENVIRONMENT == "production"
+ENVIRONMENT = environment.ENVIRONMENT
+PORT: int = environment.PORT
 DEBUG = False  # its error pages show secrets; development reads the log instead
-
-_missing: list[str] = []
-
-
-def required(name: str, in_development: str | None = None) -> str:
-    """The variable's text. In production it must be there; in development `in_development` may stand in."""
-    value: str = env.str(name, default="")
-    if value or (not PRODUCTION and in_development is not None):
-        return value or str(in_development)
-    _missing.append(name)
-    return ""
-
 
 # --- Who we are ------------------------------------------------------------------------------
 
@@ -52,10 +32,8 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or (
 )
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # earlier keys, during rotation
 if not SECRET_KEY:
-    _missing.append("SECRET_KEY")
+    missing.append("SECRET_KEY")
 
-PORT = env.int("PORT", default=8000)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["*"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # How many proxies of ours stand in front: so many hops from the right of X-Forwarded-For are believed.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
@@ -94,6 +72,10 @@ INSTALLED_APPS = [
     "streaming",
     "config",
 ]
+if SOCIALACCOUNT_PROVIDERS:
+    _social = [f"allauth.socialaccount.providers.{name}" for name in SOCIALACCOUNT_PROVIDERS]
+    _place = INSTALLED_APPS.index("allauth.headless")
+    INSTALLED_APPS[_place:_place] = ["allauth.socialaccount", *_social]
 
 # Cookies and messages belong to the admin and to sign-in; the API path does without them.
 MIDDLEWARE = [
@@ -216,86 +198,8 @@ CELERY_BEAT_SCHEDULE = {
     "usage.partitions": {"task": "usage.partitions", "schedule": 3600.0},
 }
 
-# --- Accounts and tokens -------------------------------------------------------------------------
+# --- E-mail ----------------------------------------------------------------------------------------
 
-AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-]
-ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
-ACCOUNT_SIGNUP_FORM_CLASS = "accounts.adapter.SignupForm"
-ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_MAX_EMAIL_ADDRESSES = 2  # the one signed in with, and one that is to replace it
-# none: addresses are believed. optional: each is asked to confirm, and may do without. mandatory: none signs in before.
-ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="optional" if PRODUCTION else "none")
-if ACCOUNT_EMAIL_VERIFICATION not in {"none", "optional", "mandatory"}:
-    raise ImproperlyConfigured("EMAIL_VERIFICATION must be none, optional or mandatory")
-ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # on the device that signed up
-ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
-ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-PASSWORD_RESET_TIMEOUT = 3600  # as the e-mail says
-# A laboratory of phones behind one address must be able to work; the open internet must not.
-ACCOUNT_RATE_LIMITS = (
-    {} if PRODUCTION else {"signup": "600/m/ip", "login": "600/m/ip", "login_failed": "60/m/ip,20/5m/key"}
-)
-HEADLESS_ONLY = True
-HEADLESS_CLIENTS = ["app"]
-HEADLESS_TOKEN_STRATEGY = "accounts.tokens.TokenStrategy"  # noqa: S105
-HEADLESS_JWT_ALGORITHM = "RS256"
-# PEM of the RSA key that signs access tokens.
-HEADLESS_JWT_PRIVATE_KEY = env.str("JWT_PRIVATE_KEY", default="", multiline=True) or (
-    "" if PRODUCTION else kept(VAR_DIR / "keys" / "jwt.pem", make_signing_key)
-)
-if not HEADLESS_JWT_PRIVATE_KEY:
-    _missing.append("JWT_PRIVATE_KEY")
-MAX_TOKEN_SECONDS = 900
-HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = env.int("ACCESS_TOKEN_SECONDS", default=300)
-HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = env.int("REFRESH_TOKEN_SECONDS", default=60 * 86400)
-TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="tonearm")
-TOKEN_AUDIENCE = env.str("TOKEN_AUDIENCE", default="tonearm-api")
-ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True  # here too: its refresh token dies with the others
-USERSESSIONS_TRACK_ACTIVITY = True  # seen whenever a token is refreshed (accounts.tokens)
-SESSION_COOKIE_AGE = HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN
-# Where the links in e-mails lead: the app's own pages, or links that open the app.
-APP_URL = env.str(
-    "APP_URL",
-    default=f"https://{ALLOWED_HOSTS[0].lstrip('.')}" if PRODUCTION and ALLOWED_HOSTS else f"http://127.0.0.1:{PORT}",
-)
-HEADLESS_FRONTEND_URLS = {
-    "account_confirm_email": f"{APP_URL}/confirm-email/{{key}}",
-    "account_reset_password": f"{APP_URL}/reset-password",
-    "account_reset_password_from_key": f"{APP_URL}/reset-password/{{key}}",
-    "account_signup": f"{APP_URL}/sign-up",
-}
-# How long a listener may fetch an export of everything we hold about them.
-EXPORT_DAYS = env.int("EXPORT_DAYS", default=7)
-if EXPORT_DAYS < 1:
-    raise ImproperlyConfigured("EXPORT_DAYS must be 1 or more")
-# Whom else one may sign in with, by the client ids of our apps there; without any, nothing of it is installed.
-SOCIAL = {
-    "google": env.list("SOCIAL_GOOGLE_CLIENT_IDS", default=[]),
-    "apple": env.list("SOCIAL_APPLE_CLIENT_IDS", default=[]),
-    "openid_connect": env.list("SOCIAL_OPENID_CLIENT_IDS", default=[]),
-}
-SOCIAL_OPENID_URL = env.str("SOCIAL_OPENID_URL", default="")
-if SOCIAL["openid_connect"] and not SOCIAL_OPENID_URL:
-    _missing.append("SOCIAL_OPENID_URL")
-SOCIALACCOUNT_PROVIDERS = {
-    provider: apps_at(provider, ids, url=SOCIAL_OPENID_URL) for provider, ids in SOCIAL.items() if ids
-}
-SOCIALACCOUNT_ADAPTER = "accounts.social.SocialAdapter"
-SOCIALACCOUNT_AUTO_SIGNUP = False  # nobody but the listener can say where they live
-if SOCIALACCOUNT_PROVIDERS:
-    _social = [f"allauth.socialaccount.providers.{name}" for name in SOCIALACCOUNT_PROVIDERS]
-    _place = INSTALLED_APPS.index("allauth.headless")
-    INSTALLED_APPS[_place:_place] = ["allauth.socialaccount", *_social]
 # In development e-mails are kept as files: they carry keys that have no business in a log.
 vars().update(
     env.email_url("EMAIL_URL", default="smtp://localhost:25" if PRODUCTION else f"filemail:///{VAR_DIR / 'mail'}")
@@ -360,68 +264,6 @@ SPECTACULAR_SETTINGS = {
 
 # --- Doors ---------------------------------------------------------------------------------------------
 
-# Comma list of `whsec_…`; two during rotation. None: the door does not exist.
-BILLING_STANDARD_SECRETS = env.list("BILLING_STANDARD_SECRETS", default=[]) or (
-    [] if PRODUCTION else [kept(VAR_DIR / "keys" / "billing_standard", make_webhook_secret)]
-)
-# Whether a provider's test events (sandbox purchases, test mode) count like real ones, or are only kept.
-BILLING_TEST_EVENTS = env.bool("BILLING_TEST_EVENTS", default=not PRODUCTION)
-# Comma list of Stripe's endpoint secrets, `whsec_…`; two during rotation. None: the door does not exist.
-BILLING_STRIPE_SECRETS = env.list("BILLING_STRIPE_SECRETS", default=[]) or (
-    [] if PRODUCTION else [kept(VAR_DIR / "keys" / "billing_stripe", make_webhook_secret)]
-)
-# Comma list of what RevenueCat's Authorization header may say; two during rotation. None: the door does not exist.
-BILLING_REVENUECAT_SECRETS = env.list("BILLING_REVENUECAT_SECRETS", default=[]) or (
-    [] if PRODUCTION else [kept(VAR_DIR / "keys" / "billing_revenuecat", make_secret)]
-)
-# How long after its period began a failed payment is borne with, where the provider names no end itself.
-BILLING_GRACE_DAYS = env.int("BILLING_GRACE_DAYS", default=7)
-# The app as the App Store knows it. No bundle id: the door does not exist.
-APPLE_BUNDLE_ID = env.str("APPLE_BUNDLE_ID", default="" if PRODUCTION else "org.example.tonearm")
-APPLE_APP_ID = env.int("APPLE_APP_ID", default=None)
-# Comma list of files with Apple's root certificates, PEM or DER.
-APPLE_ROOTS = env.list("APPLE_ROOTS", default=[])
-# Whether Apple is asked, at each event, if a certificate was revoked meanwhile.
-APPLE_ONLINE_CHECKS = env.bool("APPLE_ONLINE_CHECKS", default=False)
-# With these certificates a development machine plays the App Store; the root stands last.
-APPLE_SIMULATOR = VAR_DIR / "keys" / "apple_chain.pem"
-if not PRODUCTION:
-    kept(APPLE_SIMULATOR, make_apple_chain)
-    APPLE_ROOTS = [*APPLE_ROOTS, str(APPLE_SIMULATOR)]
-elif APPLE_BUNDLE_ID:
-    _needed = {"APPLE_APP_ID": APPLE_APP_ID, "APPLE_ROOTS": APPLE_ROOTS}
-    _missing += [name for name, value in _needed.items() if not value]
-
-# The app as Google Play knows it. No package name: the door does not exist.
-GOOGLE_PACKAGE_NAME = env.str("GOOGLE_PACKAGE_NAME", default="" if PRODUCTION else "org.example.tonearm")
-# What the tokens of Pub/Sub's pushes must say: for whom they are, and on whose behalf.
-GOOGLE_PUSH_AUDIENCE = env.str(
-    "GOOGLE_PUSH_AUDIENCE", default="" if PRODUCTION else f"http://127.0.0.1:{PORT}/webhooks/billing/google"
-)
-GOOGLE_PUSH_EMAIL = env.str("GOOGLE_PUSH_EMAIL", default="" if PRODUCTION else "push@simulated.iam.gserviceaccount.com")
-# The key file of the service account that looks purchases up.
-GOOGLE_SERVICE_ACCOUNT = env.str("GOOGLE_SERVICE_ACCOUNT", default="")
-# In development a stand-in, which billing_simulate brings along, takes Google's place.
-_stand_in = "" if PRODUCTION else "http://127.0.0.1:8002"
-GOOGLE_PLAY_URL = env.str("GOOGLE_PLAY_URL", default=_stand_in or "https://androidpublisher.googleapis.com")
-GOOGLE_TOKEN_URL = env.str(
-    "GOOGLE_TOKEN_URL", default=f"{_stand_in}/token" if _stand_in else "https://oauth2.googleapis.com/token"
-)
-GOOGLE_KEYS_URL = env.str(
-    "GOOGLE_KEYS_URL", default=f"{_stand_in}/keys" if _stand_in else "https://www.googleapis.com/oauth2/v3/certs"
-)
-GOOGLE_SIMULATOR = VAR_DIR / "keys" / "google_account.json"
-if not PRODUCTION:
-    kept(GOOGLE_SIMULATOR, make_google_account)
-    GOOGLE_SERVICE_ACCOUNT = GOOGLE_SERVICE_ACCOUNT or str(GOOGLE_SIMULATOR)
-elif GOOGLE_PACKAGE_NAME:
-    _needed = {
-        "GOOGLE_PUSH_AUDIENCE": GOOGLE_PUSH_AUDIENCE,
-        "GOOGLE_PUSH_EMAIL": GOOGLE_PUSH_EMAIL,
-        "GOOGLE_SERVICE_ACCOUNT": GOOGLE_SERVICE_ACCOUNT,
-    }
-    _missing += [name for name, value in _needed.items() if not value]
-
 # Comma list of PEM files with the platform's public keys for catalogue events; two during rotation.
 CATALOGUE_EVENT_PUBLIC_KEYS = env.list("CATALOGUE_EVENT_PUBLIC_KEYS", default=[])
 
@@ -446,7 +288,7 @@ MASSIVEMUSIC: dict[str, Any] = {
     "allow_http": not PRODUCTION,
 }
 if not MASSIVEMUSIC["consumer_secret"]:
-    _missing.append("MASSIVEMUSIC_CONSUMER_SECRET")
+    missing.append("MASSIVEMUSIC_CONSUMER_SECRET")
 
 # How long the platform takes a signed stream URL: told to phones as expires_at.
 STREAM_URL_SECONDS = env.int("STREAM_URL_SECONDS", default=3600)
@@ -490,7 +332,7 @@ if PRODUCTION:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
     if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
-        _missing.append("ALLOWED_HOSTS")
+        missing.append("ALLOWED_HOSTS")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
@@ -516,8 +358,8 @@ LOGGING = {
     },
 }
 
-if _missing:
-    raise ImproperlyConfigured(f"set these environment variables: {', '.join(dict.fromkeys(_missing))}")
+if missing:
+    raise ImproperlyConfigured(f"set these environment variables: {', '.join(dict.fromkeys(missing))}")
 
 # --- The admin's looks ----------------------------------------------------------------------------------------------
 
