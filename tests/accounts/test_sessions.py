@@ -58,7 +58,7 @@ def test_a_listener_sees_where_they_are_signed_in(stranger: Api, ada: dict[str, 
     seen = {session["id"]: session["last_seen_at"] for session in sessions_of(stranger, tablet)}
     refresh(stranger, ada["refresh_token"])
 
-    phone, other = sessions_of(stranger, tablet)
+    phone, other = sorted(sessions_of(stranger, tablet), key=lambda session: session["is_current"])
 
     assert (phone["is_current"], other["is_current"]) == (False, True)
     assert other["user_agent"].startswith("Tablet")
