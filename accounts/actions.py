@@ -77,6 +77,7 @@ def close_account(*, listener: Listener, now: datetime) -> None:
         end_sessions(user)
         edits = LogEntry.objects.filter(content_type__app_label="accounts", content_type__model="user")
         edits.filter(object_id=str(user.pk)).update(object_repr=str(listener), change_message="")
+        User.history.filter(id=user.pk).delete()
         user.delete()
 
 

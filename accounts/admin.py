@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 
@@ -26,7 +27,7 @@ admin.site.unregister([model for model in admin.site._registry if model.__module
 
 
 @admin.register(User)
-class UserAdmin(ModelAdmin):
+class UserAdmin(SimpleHistoryAdmin, ModelAdmin):
     """Staff rights are given here; listeners' logins are only looked at and deactivated."""
 
     list_display = ["email", "is_active", "is_staff", "date_joined"]

@@ -15,11 +15,20 @@ from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models import CheckConstraint, Q
 from django.db.models.functions import Now
+from simple_history.models import HistoricalRecords
 
 
 def random_platform_id() -> str:
     """32 hex digits that say nothing about the person or about how many came before."""
     return secrets.token_hex(16)
+
+
+class StaffEdits(HistoricalRecords):
+    """What staff change of a login in the admin; what people do with their own is no business of theirs."""
+
+    def create_historical_record(self, instance: models.Model, history_type: str, using: str | None = None) -> None:
+        if getattr(self.context, "request", None) is not None:
+            super().create_historical_record(instance, history_type, using)
 
 
 class UserManager(BaseUserManager["User"]):
@@ -44,6 +53,9 @@ class User(AbstractUser):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+    history = StaffEdits(
+        excluded_fields=["email", "password", "first_name", "last_name", "last_login"], m2m_fields=["groups"]
+    )
 
     def __str__(self) -> str:
         return self.email

@@ -9,7 +9,7 @@ from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.db.models import Case, F, Value, When
 
-from accounts.models import Listener, Residence
+from accounts.models import Listener, Residence, User
 from accounts.registry import Rows, tells
 
 
@@ -24,6 +24,14 @@ def account(listener_id: UUID) -> Rows:
     return own.values(
         "id", "country", "explicit_filter", "created_at", "on_platform_since", "subscribed_since", **login
     )
+
+
+@tells("changes_by_staff")
+def changes_by_staff(listener_id: UUID) -> Rows:
+    rows: Rows = User.history.filter(id__in=User.objects.filter(listener=listener_id).values("pk")).values(
+        "history_date", "is_active", "is_staff"
+    )
+    return rows
 
 
 @tells("email_addresses")

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware as DjangoConditionalGet
 from django.utils.deprecation import MiddlewareMixin
+from simple_history.models import HistoricalRecords
 
 from web.problems import respond_database_away
 
@@ -48,6 +49,19 @@ class ConditionalGetMiddleware(Scoped, DjangoConditionalGet):
     """ETag and 304 for what phones read again and again."""
 
     prefixes = ("/api/v1/catalogue/",)
+
+
+class HistoryMiddleware(Scoped):
+    """Lets the history of a row know who changed it in the admin."""
+
+    prefixes = ("/admin/",)
+
+    def process_request(self, request: HttpRequest) -> None:
+        HistoricalRecords.context.request = request
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        del HistoricalRecords.context.request
+        return response
 
 
 class UnavailableMiddleware:

@@ -49,6 +49,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.simple_history",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -63,6 +64,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "simple_history",
     "outbox",
     "accounts",
     "billing",
@@ -91,6 +93,7 @@ MIDDLEWARE = [
     "config.middleware.AuthenticationMiddleware",
     "config.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",  # allauth insists on this very name
+    "config.middleware.HistoryMiddleware",
 ]
 
 TEMPLATES = [
@@ -295,17 +298,20 @@ STREAM_URL_SECONDS = env.int("STREAM_URL_SECONDS", default=3600)
 # How long a displaced device is refused (Streaming guide §4, "Preventing concurrent playback").
 STREAM_BLOCK_SECONDS = env.int("STREAM_BLOCK_SECONDS", default=60)
 
-# --- Play reports -------------------------------------------------------------------------------------------
+# --- Catalogue ------------------------------------------------------------------------------------------
 
-USAGE_CHANNEL = env.str("USAGE_CHANNEL", default="http")  # the bucket channel is not built yet
-USAGE_DOUBT = env.str("USAGE_DOUBT", default="hold")  # hold: wait for the platform's report; resend: risk twice
-# Whether the platform keeps the good plays of a batch it refuses for its bad ones: to be learnt in compliance testing.
 # Licensors whose music may be used, by the platform's ids; none listed means everybody's.
 LICENSORS = frozenset(env.list("LICENSORS", cast=int, default=[]))
 # How long catalogue events are kept on which no release stands any more.
 CATALOGUE_EVENT_DAYS = env.int("CATALOGUE_EVENT_DAYS", default=90)
 # After how long without a catalogue event of a kind the doctor says so.
 CATALOGUE_SILENCE_HOURS = env.int("CATALOGUE_SILENCE_HOURS", default=24)
+
+# --- Play reports -------------------------------------------------------------------------------------------
+
+USAGE_CHANNEL = env.str("USAGE_CHANNEL", default="http")  # the bucket channel is not built yet
+USAGE_DOUBT = env.str("USAGE_DOUBT", default="hold")  # hold: wait for the platform's report; resend: risk twice
+# Whether the platform keeps the good plays of a batch it refuses for its bad ones: to be learnt in compliance testing.
 USAGE_PARTIAL = env.str("USAGE_PARTIAL", default="reject")  # reject: none was kept; keep: the good ones were
 USAGE_BATCH_SIZE = env.int("USAGE_BATCH_SIZE", default=20)
 USAGE_BODY = env.str("USAGE_BODY", default="json")  # or xml
@@ -363,6 +369,7 @@ if missing:
 
 # --- The admin's looks ----------------------------------------------------------------------------------------------
 
+SIMPLE_HISTORY_REVERT_DISABLED = True  # what was changed is read there; a change back is a change
 UNFOLD = {
     "SITE_TITLE": "Tonearm",
     "SITE_HEADER": "Tonearm",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin, TabularInline
 
 from desk.rows import ReadOnly
@@ -10,7 +11,7 @@ from subscriptions.models import Period, Plan, PlatformWindow, Subscription
 
 
 @admin.register(Plan)
-class PlanAdmin(ModelAdmin):
+class PlanAdmin(SimpleHistoryAdmin, ModelAdmin):
     list_display = ["code", "name", "trial", "offline", "currency", "recurring_fee", "products"]
     search_fields = ["code", "name"]
 

@@ -8,9 +8,11 @@ from typing import ClassVar, Self
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeBoundary
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import CheckConstraint, F, Func, Q
 from django.db.models.functions import Now
+from simple_history.models import HistoricalRecords
 
 from subscriptions.folding import Status
 
@@ -34,8 +36,13 @@ class Plan(models.Model):
     )  # fmt: skip
     currency = models.CharField(max_length=3, default="GBP", help_text="where billing does not say")
     recurring_fee = models.PositiveIntegerField(default=0, help_text="in minor units, where billing does not say")
+    offline_devices = models.PositiveSmallIntegerField(default=3, help_text="that may take tracks offline at a time")
+    concurrent_streams = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1)], help_text="devices that may stream at a time"
+    )
 
     objects = PlanQuerySet.as_manager()
+    history = HistoricalRecords()
 
     def __str__(self) -> str:
         return self.name

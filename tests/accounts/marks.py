@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Listener
@@ -16,14 +17,16 @@ from catalogue.models import Track
 from tests.helpers import Api, play, webhook_headers
 
 
-def lead_a_life(listener: Listener, phone: Api, track: Track, mark: str) -> None:
-    """Move, subscribe, stream and report a play, with `mark` in every text."""
+def lead_a_life(listener: Listener, phone: Api, boss: Client, track: Track, mark: str) -> None:
+    """Move, subscribe, stream, report a play and be looked after by staff, with `mark` in every text."""
     phone.patch("me", {"country": "FR"})
     letter_about(listener, mark)
     wish = {"track_id": track.pk, "format_id": 26, "client_id": f"{mark}-device"}
     assert phone.post("streams", wish).status_code == 201
     report = play(track.pk, played_at=timezone.now().isoformat(), source=f"{mark}-playlist")
     assert json.loads(phone.post("plays", {"plays": [report]}).content)["accepted"] == 1
+    page = reverse("admin:accounts_user_change", args=[listener.user_id])
+    assert boss.post(page, {"is_active": "on"}).status_code == 302
 
 
 def letter_about(listener: Listener, mark: str, *, number: int = 1) -> BillingEvent:

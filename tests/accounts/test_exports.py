@@ -13,6 +13,7 @@ from zipfile import ZipFile
 
 import pytest
 from django.db import connections
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -49,19 +50,20 @@ def fetched(phone: Api, export_id: str) -> dict[str, Any]:
 
 
 def test_holds_all_of_ones_own_and_nothing_of_anybody_elses(
-    make_listener: Callable[..., Listener], api: Callable[[Listener], Api], track: Track
+    make_listener: Callable[..., Listener], api: Callable[[Listener], Api], boss: Client, track: Track
 ) -> None:
     me, other = make_listener(), make_listener()
-    lead_a_life(me, api(me), track, MINE)
-    lead_a_life(other, api(other), track, THEIRS)
+    lead_a_life(me, api(me), boss, track, MINE)
+    lead_a_life(other, api(other), boss, track, THEIRS)
     export = asked(api(me))
 
     assert make_exports() == 1
 
     files = fetched(api(me), export["id"])
     assert set(files) == {
-        "account.json", "email_addresses.json", "country_history.json", "sessions.json", "subscriptions.json",
-        "told_to_the_platform.json", "subscription_history.json", "billing_events.json", "plays.json", "streams.json",
+        "account.json", "changes_by_staff.json", "email_addresses.json", "country_history.json", "sessions.json",
+        "subscriptions.json", "told_to_the_platform.json", "subscription_history.json",
+        "billing_events.json", "plays.json", "streams.json",
     }  # fmt: skip
     assert me.user is not None
     assert files["account.json"][0]["email"] == me.user.email
@@ -78,10 +80,10 @@ def test_holds_all_of_ones_own_and_nothing_of_anybody_elses(
 
 
 def test_an_event_that_names_somebody_else_is_theirs(
-    make_listener: Callable[..., Listener], api: Callable[[Listener], Api], track: Track
+    make_listener: Callable[..., Listener], api: Callable[[Listener], Api], boss: Client, track: Track
 ) -> None:
     me, other = make_listener(), make_listener()
-    lead_a_life(me, api(me), track, MINE)
+    lead_a_life(me, api(me), boss, track, MINE)
     data = {"account_id": str(other.pk), "postcode": THEIRS}
     BillingEvent.objects.create(provider="standard", event_id="x", subject=f"{MINE}-subscription", data=data)
     export = asked(api(me))
