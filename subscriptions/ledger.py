@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts.models import Listener
+from accounts.models import Listener, country_at
 from subscriptions.models import Period, Plan, Subscription
 from subscriptions.timeline import Period as Stretch
 
@@ -47,7 +47,7 @@ def period_of(subscription: Subscription, stretch: Stretch, listener_id: UUID, p
         status=terms.status,
         recurring_fee=plan.fee(terms.recurring_fee),
         currency=terms.currency or plan.currency,
-        country=terms.country or subscription.country,
+        country=terms.country or country_at(listener_id=listener_id, instant=stretch.starts_at),
         starts_at=stretch.starts_at,
         ends_at=stretch.ends_at,
     )

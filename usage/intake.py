@@ -30,10 +30,12 @@ TYPES: Final = ["int4", "uuid", "int8", "int4", "int4", "int4", "timestamptz", "
 
 # Every key that is new brings its play along. Keys are inserted in their own order, so that two
 # requests with the same plays wait for each other instead of deadlocking. A listener whose plays
-# nobody would take brings nothing.
+# nobody would take brings nothing. A play's country is where they lived when it was played; before
+# their first residence, where they lived first.
 TAKE: Final = """
     WITH teller AS (
-        SELECT id, country FROM accounts_listener
+        SELECT id, country, (SELECT count(*) > 1 FROM accounts_residence r WHERE r.listener_id = l.id) AS moved
+          FROM accounts_listener l
          WHERE id = %(listener)s AND closed_at IS NULL AND subscribed_since IS NOT NULL
     ), fresh AS (
         INSERT INTO usage_playkey AS k (listener_id, play_id, fingerprint)
@@ -45,8 +47,13 @@ TAKE: Final = """
     ), taken AS (
         INSERT INTO usage_play (listener_id, country, play_id, track_id, release_id, format_id,
                                 played_at, seconds_played, mode, user_agent, source, source_id)
-        SELECT l.id, l.country, i.play_id, i.track_id, i.release_id, i.format_id,
-               i.played_at, i.seconds_played, i.mode, i.user_agent, i.source, i.source_id
+        SELECT l.id,
+               CASE WHEN NOT l.moved THEN l.country ELSE (
+                   SELECT r.country FROM accounts_residence r WHERE r.listener_id = l.id
+                    ORDER BY r.since <= i.played_at DESC, abs(extract(epoch FROM r.since - i.played_at)) LIMIT 1
+               ) END,
+               i.play_id, i.track_id, i.release_id, i.format_id, i.played_at,
+               i.seconds_played, i.mode, i.user_agent, i.source, i.source_id
           FROM usage_incoming i JOIN fresh USING (play_id), teller l
          ORDER BY i.index
     )

@@ -67,7 +67,7 @@ class PlayBatch(models.Model):
 
 
 class Play(models.Model):
-    """One reported listening. Its country is where the listener lived when it came in.
+    """One reported listening. Its country is where the listener lived then.
 
     The table's real primary key is (listener, played_at, id): a listener's history is read along it,
     and nobody looks a play up by its id alone. Neither listeners nor batches are ever deleted, so their

@@ -11,6 +11,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from accounts.actions import move_listener
 from accounts.models import Listener
 from billing.models import BillingEvent
 from kernel.values import rfc3339
@@ -80,6 +81,17 @@ def test_remembers_what_was_believed(listener: Listener, start: datetime, tell: 
     assert believed.withdrawn_at is not None
     assert not was_entitled(listener.pk, later, as_known_at=believed.withdrawn_at)
     assert Period.objects.believed().get().ends_at == start + 10 * HOUR
+
+
+def test_a_later_move_changes_no_earlier_period(listener: Listener, start: datetime, tell: Tell) -> None:
+    """Where billing does not say in which country: a period stays where the listener lived when it began."""
+    listener.residences.update(since=start)
+    tell(1, hours=0, **everything(listener, start, country=None))
+    move_listener(listener=listener, country="FR", by=None, now=start + 30 * HOUR)
+
+    tell(2, hours=40, status="cancelled")
+
+    assert set(Period.objects.values_list("country", flat=True)) == {"GB"}
 
 
 def test_the_same_news_again_add_nothing(listener: Listener, start: datetime, tell: Tell) -> None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from accounts.models import Listener
+from accounts.models import Listener, Residence
 from catalogue.models import Track
 from kernel.values import rfc3339
 from tests.helpers import Api, expect_problem, play, zipped
@@ -29,11 +29,29 @@ def ago(**spans: float) -> str:
     return rfc3339(timezone.now() - timedelta(**spans))
 
 
+def move(listener: Listener, country: str, *, since: timedelta) -> None:
+    """Let the listener live in a country from so long ago."""
+    Residence.objects.create(listener=listener, country=country, since=timezone.now() - since)
+    Listener.objects.filter(pk=listener.pk).update(country=country)
+
+
 def verdict(response: Any) -> dict[str, Any]:
     assert response.status_code == 200, response.content
     body: dict[str, Any] = json.loads(response.content)
     assert set(body) == {"accepted", "duplicates", "rejected"}
     return body
+
+
+def test_a_play_reported_late_has_the_country_it_was_played_in(phone: Api, subscriber: Listener, track: Track) -> None:
+    subscriber.residences.update(since=timezone.now() - timedelta(days=9))
+    move(subscriber, "FR", since=timedelta(days=6))
+    move(subscriber, "DE", since=timedelta(days=3))
+    days = [10, 8, 7, 5, 4, 2, 1]
+
+    verdict(phone.post("plays", {"plays": [play(track.pk, played_at=ago(days=count)) for count in days]}))
+
+    kept = Play.objects.order_by("played_at").values_list("country", flat=True)
+    assert list(kept) == ["GB", "GB", "GB", "FR", "FR", "DE", "DE"]
 
 
 def test_keeps_a_play_with_the_country_it_had(phone: Api, subscriber: Listener, track: Track) -> None:
