@@ -17,8 +17,8 @@ START_WITHIN: Final = timedelta(days=1)  # of now, on either side: the guide's w
 TRIAL_WITHIN: Final = timedelta(days=100)  # of the period's start
 SECOND: Final = timedelta(seconds=1)  # the finest step the platform's dates have
 
-CLOCK_MARGIN: Final = timedelta(seconds=5)  # sent times lie so far in the past: clocks differ
-LATE_MARGIN: Final = timedelta(minutes=5)  # and so far inside the day, since a call takes time
+CLOCK_MARGIN: Final = timedelta(seconds=5)  # an activation lies so far in the past when sent: clocks differ
+LATE_MARGIN: Final = timedelta(minutes=5)  # and a start so far inside the day, since a call takes time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,48 +133,46 @@ def broken_expiry(terms: Terms) -> Iterator[Broken]:
         )
 
 
-def first_window(terms: Terms) -> Terms:
-    """The first stretch of a period that the platform takes in one piece: at most a month, or a whole long trial."""
-    return window_at(terms, terms.starts_at)
-
-
 def window_at(terms: Terms, at: datetime) -> Terms:
     """The stretch of a period that holds `at`, as the platform takes it in one piece.
 
     Months are counted from the period's start, never chained: from 31 January they end on 28 February
-    and on 31 March. A trial of more than a month is one piece, and the months after it count from its end.
+    and on 31 March. Of a month that began on a shorter month's last day, what is more than a month after
+    that, from 28 to 31 March, is a bridge of its own. A trial of more than a month is one piece, of 100 days
+    at the most, and what follows counts from its end.
     """
-    anchor = terms.starts_at
-    if terms.trial and terms.trial_ends_at is not None and terms.trial_ends_at > add_months(anchor, 1):
-        if at < terms.trial_ends_at:
-            return replace(terms, expires_at=terms.trial_ends_at)
-        anchor = terms.trial_ends_at
+    anchor, trial_end = terms.starts_at, terms.trial_ends_at
+    if terms.trial and trial_end is not None and trial_end > add_months(anchor, 1):
+        end = min(trial_end, anchor + TRIAL_WITHIN)
+        if at < end:
+            return replace(terms, trial_ends_at=end, expires_at=end)
+        return window_at(replace(terms, starts_at=end), at)
     month = max((at.year - anchor.year) * 12 + at.month - anchor.month, 0)
     while month > 0 and add_months(anchor, month) > at:
         month -= 1
     begin, end = add_months(anchor, month), add_months(anchor, month + 1)
+    bridge = add_months(begin, 1)  # the month's end, unless it began on a day brought forward
+    begin, end = (begin, bridge) if at < bridge else (bridge, end)
     return replace(terms, starts_at=begin, expires_at=min(terms.expires_at, end))
 
 
-def on_the_wire(terms: Terms, *, now: datetime) -> Terms:
-    """`terms` as they can be sent at `now`.
+def on_the_wire(window: Terms, *, now: datetime) -> Terms:
+    """A window as it can be sent at `now`.
 
     Billing speaks late: a start more than a day ago is moved to just inside the day, while our
-    ledger keeps the true one. Whole seconds, and nothing claimed as now lies ahead of the platform's clock.
+    ledger keeps the true one. Whole seconds. The activation lies behind the platform's clock; a start need
+    not, and stays, so that the stretch ends where the next one begins.
     """
     latest = (now - CLOCK_MARGIN).replace(microsecond=0)
     earliest = (now - START_WITHIN + LATE_MARGIN).replace(microsecond=0)
-    starts_at = max(terms.starts_at.replace(microsecond=0), earliest)
-    if terms.starts_at <= now:
-        starts_at = min(starts_at, latest)
-    trial_ends_at = terms.trial_ends_at and min(terms.trial_ends_at.replace(microsecond=0), starts_at + TRIAL_WITHIN)
-    if terms.trial and trial_ends_at is not None:
+    starts_at = max(window.starts_at.replace(microsecond=0), earliest)
+    trial_ends_at = window.trial_ends_at and window.trial_ends_at.replace(microsecond=0)
+    if window.trial and trial_ends_at is not None:
         trial_ends_at = max(trial_ends_at, starts_at + SECOND)  # a trial that is over by now; its plan still wants one
-    sent = replace(
-        terms,
-        activated_at=min(terms.activated_at.replace(microsecond=0), latest, starts_at),
+    return replace(
+        window,
+        activated_at=min(window.activated_at.replace(microsecond=0), latest, starts_at),
         starts_at=starts_at,
         trial_ends_at=trial_ends_at,
-        expires_at=terms.expires_at.replace(microsecond=0),
+        expires_at=window.expires_at.replace(microsecond=0),
     )
-    return first_window(sent)  # a start five seconds earlier ends its month five seconds earlier
