@@ -33,7 +33,7 @@ class Instant(serializers.DateTimeField):
         return value
 
     def to_internal_value(self, value: Any) -> Any:
-        if not isinstance(value, str) or "T" not in value.upper():
+        if not isinstance(value, str) or not value.isascii() or "T" not in value.upper():
             self.fail("invalid", format="YYYY-MM-DDThh:mm:ssZ")
         return super().to_internal_value(value)
 

@@ -179,6 +179,7 @@ NONSENSE: list[tuple[bytes, str]] = [
     (b'{"timestamp": "2026-11-01T12:00:00Z", "data": {}}', "type"),
     (b'{"type": "subscription.updated", "data": {}}', "timestamp"),
     (updated(timestamp="2026-11-01T12:00:00"), "timestamp"),
+    (updated(timestamp="٢٠٢٦-11-01T12:00:00Z"), "timestamp"),
     (updated(timestamp="0001-01-01T00:00:00+14:00"), "timestamp"),
     (updated(timestamp="9999-12-31T23:59:59-12:00"), "timestamp"),
     (updated(external_id=...), "external_id"),
