@@ -12,12 +12,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from simple_history.admin import SimpleHistoryAdmin
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from accounts.actions import move_listener
-from accounts.models import Listener, Residence, User
+from accounts.models import Listener, User
 from desk.rows import ReadOnly
+from desk.story import lanes_of, story_of
+from desk.strip import strip
 from kernel.values import is_country
 
 INSTANTS: Final = ["created_at", "on_platform_since", "subscribed_since", "closed_at"]
@@ -46,13 +48,6 @@ class UserAdmin(SimpleHistoryAdmin, ModelAdmin):
         return fixed if request.user.is_superuser else [*fixed, "is_staff", "is_superuser", "groups"]
 
 
-class ResidenceInline(ReadOnly, TabularInline):
-    model = Residence
-    ordering = ["-since"]
-    readonly_fields = ["changed_by"]
-    extra = 0
-
-
 class Move(forms.ModelForm):
     """Where support says a listener lives."""
 
@@ -65,7 +60,7 @@ class Move(forms.ModelForm):
 
 @admin.register(Listener)
 class ListenerAdmin(ReadOnly, ModelAdmin):
-    """Support moves a listener to another country; everything else here is only looked at."""
+    """A listener's whole story on one page. Support moves them to another country; all else is only looked at."""
 
     form = Move
     list_display = ["id", "user", "country", "on_platform_since", "subscribed_since", "closed_at"]
@@ -73,10 +68,21 @@ class ListenerAdmin(ReadOnly, ModelAdmin):
     search_fields = ["=id", "=platform_id", "user__email"]
     list_filter = ["country"]
     ordering = ["-created_at"]
-    fields = ["user", "platform_id", "country", "explicit_filter", *INSTANTS]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("user", "country"),
+                    ("platform_id", "explicit_filter"),
+                    ("created_at", "on_platform_since"),
+                    ("subscribed_since", "closed_at"),
+                ]
+            },
+        )
+    ]
     readonly_fields = ["user", "platform_id", "explicit_filter", *INSTANTS]
-    inlines = [ResidenceInline]
-    actions_detail = ["why"]
+    actions_detail = ["give", "why"]
 
     def has_change_permission(self, request: HttpRequest, obj: Listener | None = None) -> bool:
         return ModelAdmin.has_change_permission(self, request, obj) and (obj is None or obj.closed_at is None)
@@ -84,6 +90,20 @@ class ListenerAdmin(ReadOnly, ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Listener, form: Any, change: bool) -> None:
         staff: User = request.user  # type: ignore[assignment]
         move_listener(listener=obj, country=form.cleaned_data["country"], by=staff, now=timezone.now())
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        now, mine = timezone.now(), kwargs["obj"]
+        context |= {"story": list(story_of(mine, reader=request.user)), "now": now}
+        context |= {"strip": strip(lanes_of(mine, reader=request.user), now=now)}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def has_give_permission(self, request: HttpRequest, object_id: str) -> bool:
+        return request.user.has_perm("subscriptions.give_period")
+
+    @action(description="Give days for nothing", icon="redeem", permissions=["give"])
+    def give(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """A complimentary period."""
+        return redirect("gift", listener_id=object_id)
 
     def has_explain_permission(self, request: HttpRequest, object_id: str) -> bool:
         return request.user.has_perm("catalogue.view_track")

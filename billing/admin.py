@@ -9,7 +9,7 @@ from unfold.admin import ModelAdmin
 
 from billing.actions import replay
 from billing.models import BillingEvent
-from desk.rows import ReadOnly
+from desk.rows import ReadOnly, noted
 
 
 @admin.register(BillingEvent)
@@ -29,4 +29,6 @@ class BillingEventAdmin(ReadOnly, ModelAdmin):
 
     @admin.action(description="Handle again", permissions=["operate"])
     def handle_again(self, request: HttpRequest, events: QuerySet[BillingEvent]) -> None:
-        self.message_user(request, f"{replay(list(events.defer('body')))} event(s) will be handled again")
+        chosen = list(events.defer("body"))
+        self.message_user(request, f"{replay(chosen)} event(s) will be handled again")
+        noted(request, chosen, "Handled again")

@@ -31,6 +31,7 @@ SIDEBAR: Final = {
         "subscriptions.Plan": "sell",
     },
     "Platform": {
+        "subscriptions.PlatformWindow": "date_range",
         "outbox.Message": "outbox",
         "outbox.Circuit": "electrical_services",
         "outbox.Heartbeat": "cardiology",
@@ -43,6 +44,7 @@ SIDEBAR: Final = {
 # Pages that are no lists, by their group: title, icon, URL name, and the model whose viewers may open them.
 PAGES: Final = {
     "Listeners": [("Why can’t they hear it?", "hearing_disabled", "why", "catalogue.Track")],
+    "Platform": [("Would it take these dates?", "rule", "dates", "subscriptions.PlatformWindow")],
     "Reporting": [("Subscribers", "groups_2", "subscribers", "subscriptions.Subscription")],
 }
 

@@ -17,7 +17,9 @@ from config.about import About
 from streaming import api as streaming
 from streaming.admin import why
 from subscriptions import api as subscriptions
-from subscriptions.desk import subscriber_counts
+from subscriptions.desk.counts import subscriber_counts
+from subscriptions.desk.dates import check_dates
+from subscriptions.desk.gift import give
 from usage import api as usage
 
 v1 = [
@@ -58,6 +60,8 @@ urlpatterns = [
     path("webhooks/catalogue/enhanced", events.CatalogueDoor.as_view(kind="enhanced")),
     path("admin/why/", admin.site.admin_view(why), name="why"),
     path("admin/subscribers/", admin.site.admin_view(subscriber_counts), name="subscribers"),
+    path("admin/dates/", admin.site.admin_view(check_dates), name="dates"),
+    path("admin/gift/<uuid:listener_id>/", admin.site.admin_view(give), name="gift"),
     path("admin/", admin.site.urls),
     path("healthz", health.alive),
     path("readyz", health.ready),

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import TypedDict
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypedDict
 
 from django.db.models import Model
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from kernel.money import major_units
+
+# What a state of any of our rows means to whoever looks at it; one that is not here means nothing.
+KINDS: Final = {
+    "success": {"ACTIVE", "DONE", "HANDLED", "SENT", "SYNCED", "TRIALING"},
+    "info": {"PENDING", "SENDING", "WAITING"},
+    "warning": {"CANCELLING", "GRACE", "HELD", "IN_DOUBT", "ON_HOLD", "PAUSED"},
+    "danger": {"DEAD", "EXPIRED", "REFUSED", "REJECTED", "REFUNDED"},
+}
 
 
 class Table(TypedDict):
@@ -33,6 +43,26 @@ def link(row: Model, text: object = None) -> SafeString:
 def label(text: str, kind: str = "") -> SafeString:
     """A word in a coloured box. `kind` is success, info, warning, danger or nothing."""
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
+
+
+def kind_of(state: str) -> str:
+    """What a state means: success, info, warning, danger or nothing."""
+    return next((kind for kind, states in KINDS.items() if state in states), "")
+
+
+def state(name: str) -> SafeString:
+    """A row's state in the colour of what it means."""
+    return label(name, kind_of(name))
+
+
+def moment(at: datetime | None) -> str:
+    """An instant in UTC, to the second, or a dash."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at else "–"
+
+
+def money(amount: int, currency: str) -> str:
+    """Minor units as people write them: `9.99 GBP`."""
+    return f"{major_units(amount, currency)} {currency}"
 
 
 def minutes(seconds: int) -> str:

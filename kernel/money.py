@@ -21,3 +21,8 @@ def minor_units(amount: Decimal, currency: str) -> int:
     if not 0 <= minor <= LIMIT:
         raise ValueError("the amount is negative or too large")
     return int(minor)
+
+
+def major_units(amount: int, currency: str) -> Decimal:
+    """999 GBP as 9.99, 980 JPY as 980, 2500 KWD as 2.500."""
+    return Decimal(amount).scaleb(-DIGITS.get(currency, 2))

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from desk.rows import ReadOnly
+from desk.rows import ReadOnly, noted
 from outbox.actions import discard, retry
 from outbox.models import Circuit, Heartbeat, Message
 
@@ -33,11 +33,15 @@ class MessageAdmin(ReadOnly, ModelAdmin):
 
     @admin.action(description="Try the dead ones again", permissions=["operate"])
     def try_again(self, request: HttpRequest, messages: QuerySet[Message]) -> None:
-        self.message_user(request, f"{retry(messages)} message(s) will be tried again")
+        chosen = list(messages)
+        self.message_user(request, f"{retry(chosen)} message(s) will be tried again")
+        noted(request, chosen, "Tried again")
 
     @admin.action(description="Give the dead ones up", permissions=["operate"])
     def give_up(self, request: HttpRequest, messages: QuerySet[Message]) -> None:
-        self.message_user(request, f"{discard(messages)} message(s) given up; their lanes go on")
+        chosen = list(messages)
+        self.message_user(request, f"{discard(chosen)} message(s) given up; their lanes go on")
+        noted(request, chosen, "Given up")
 
 
 @admin.register(Circuit)

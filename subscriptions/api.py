@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Case, When
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -31,9 +32,10 @@ class MySubscription(APIView):
 
     @extend_schema(operation_id="subscription_read", responses=SubscriptionShape)
     def get(self, request: ListenerRequest) -> Response:
-        """The caller's subscription that runs longest, run out or not."""
+        """The caller's subscription that runs now, or ran last, or will; of several, the one that runs longest."""
         mine = Subscription.objects.filter(listener=listener_id_of(request)).select_related("plan")
-        subscription = mine.order_by("-entitled_until", "-as_of").first()
+        begun = Case(When(entitled_from__lte=timezone.now(), then=True), default=False)
+        subscription = mine.order_by(begun.desc(), "-entitled_until", "-as_of").first()
         if subscription is None:
             raise NeverSubscribed("there is no subscription")
         return Response(SubscriptionShape(subscription).data)

@@ -14,10 +14,11 @@ from massivemusic.errors import PlatformError
 from massivemusic.subscriptions import SubscriptionTerms, create_subscription, read_subscription
 from outbox.platform import platform
 from outbox.registry import Delivery, Record, handles
-from subscriptions.actions import fold_billing_events, terms_of, transfer_subscription
+from subscriptions.actions import fold_billing_events, transfer_subscription
 from subscriptions.models import PlatformWindow
 from subscriptions.rules import Terms, broken, on_the_wire
 from subscriptions.shapes import SubscriptionsTransferred, SubscriptionUpdated
+from subscriptions.telling import terms_of
 
 
 @on_billing("subscription.updated", shape=SubscriptionUpdated, subject="external_id")
@@ -56,7 +57,9 @@ def tell_subscription(delivery: Delivery) -> Record:
     platform_id = window.subscription.listener.platform_id
     terms = on_the_wire(terms_of(window), now=now)
     if faults := broken(terms, now=now):
-        return partial(settle, window, PlatformWindow.State.REFUSED, "; ".join(fault.detail for fault in faults))
+        return partial(
+            settle, window, PlatformWindow.State.REFUSED, "; ".join(f"{fault.rule}: {fault.detail}" for fault in faults)
+        )
     if delivery.attempt > 1 and already_told(window, terms):
         return partial(settle, window, PlatformWindow.State.SYNCED)
     try:

@@ -87,6 +87,7 @@ class Subscription(models.Model):
     objects = SubscriptionQuerySet.as_manager()
 
     class Meta:
+        permissions = [("give_period", "Can give listeners days for nothing")]
         constraints = [
             CheckConstraint(condition=Q(starts_at__gte=F("activated_at")), name="subscription_starts_active"),
             CheckConstraint(condition=Q(expires_at__gt=F("starts_at")), name="subscription_has_length"),
@@ -101,6 +102,10 @@ class Subscription(models.Model):
 
     def __str__(self) -> str:
         return f"{self.external_id} {self.plan_id} {self.status}"
+
+    def period_at(self, instant: datetime) -> Period | None:
+        """The stretch of the ledger that holds `instant`, with its plan."""
+        return self.periods.covering(instant).select_related("plan").first()
 
 
 class Span(Func):

@@ -125,6 +125,15 @@ class SubscriptionShape(serializers.ModelSerializer[Subscription]):
     current_period_start = serializers.DateTimeField(source="starts_at")
     platform = serializers.SerializerMethodField()
 
+    def to_representation(self, subscription: Subscription) -> dict[str, Any]:
+        """What the next period will be is not told as what is: until it begins, the ledger knows better."""
+        shown = super().to_representation(subscription)
+        now = timezone.now()
+        if subscription.starts_at <= now or (period := subscription.period_at(now)) is None:
+            return shown
+        start = serializers.DateTimeField().to_representation(period.starts_at)
+        return shown | {"plan": PlanShape(period.plan).data, "status": period.status, "current_period_start": start}
+
     class Meta:
         model = Subscription
         fields = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from subscriptions.actions import extend_all
+from subscriptions.telling import extend_all
 
 
 @shared_task(name="subscriptions.extend")

@@ -28,3 +28,10 @@ def instant_of(text: object) -> datetime | None:
         return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None
+
+
+def moment(text: str) -> datetime:
+    """An instant given on a command line, with its offset. Raises ValueError."""
+    if (instant := instant_of(text)) is None:
+        raise ValueError("not an instant with its offset")
+    return instant

@@ -68,6 +68,21 @@ def test_says_who_could_stream_when(listener: Listener, start: datetime, tell: T
     assert asked == {-1: False, 0: True, 9.9: True, 10: False, 40: False}
 
 
+def test_a_plan_told_ahead_is_not_shown_before_it_begins(
+    listener: Listener, start: datetime, tell: Tell, api: Callable[[Listener], Api]
+) -> None:
+    tell(1, hours=0, **everything(listener, start))
+    month = rfc3339(start + timedelta(days=28))
+    cheaper = {"plan_code": "standard-unlimited-streaming", "recurring_fee": 499, "current_period_start": month}
+    tell(2, hours=10, **everything(listener, start, expires_at=rfc3339(start + timedelta(days=56))) | cheaper)
+
+    shown = json.loads(api(listener).get("subscription").content)
+
+    assert shown["plan"]["code"] == "premium-unlimited-streaming"
+    assert shown["current_period_start"] == rfc3339(start)
+    assert shown["expires_at"] == rfc3339(start + timedelta(days=56))
+
+
 def test_remembers_what_was_believed(listener: Listener, start: datetime, tell: Tell) -> None:
     tell(1, hours=0, **everything(listener, start))
     believed = Period.objects.get()

@@ -12,9 +12,9 @@ from django.db import connections, transaction
 from accounts.models import Listener, User
 from kernel.values import add_months
 from outbox.models import Message
-from subscriptions.actions import extend_all, extend_windows, queue_windows, terms_of, window_of
 from subscriptions.models import PlatformWindow, Subscription
 from subscriptions.rules import Terms
+from subscriptions.telling import extend_all, extend_windows, queue_windows, terms_of
 from tests.conftest import NOON
 from tests.subscriptions.chains import DAY, seams, taken
 
@@ -34,7 +34,7 @@ def subscribed(starts: Sequence[datetime], *, ends: Sequence[datetime]) -> list[
         )
         for listener, start, end in zip(listeners, starts, ends, strict=True)
     )  # fmt: skip
-    queue_windows([window_of(each, at=each.starts_at) for each in made])
+    queue_windows({each: each.starts_at for each in made}, now=min(starts))
     PlatformWindow.objects.update(state="SYNCED")
     return list(Subscription.objects.order_by("starts_at"))
 

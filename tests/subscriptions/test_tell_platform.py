@@ -24,8 +24,9 @@ from kernel.values import add_months, rfc3339
 from outbox.delivery import deliver_lane
 from outbox.models import Circuit, Message
 from outbox.sweep import sweep_outbox
-from subscriptions.actions import extend_windows, fold_billing_events, lock
+from subscriptions.actions import fold_billing_events, lock
 from subscriptions.models import PlatformWindow, Subscription
+from subscriptions.telling import extend_windows
 from tests.helpers import Api, expect_problem
 from tests.sandbox.platform import Platform
 

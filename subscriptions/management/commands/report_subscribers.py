@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from subscriptions.counts import Count, TooManyDays, subscribers
-from web.params import instant_of
+from web.params import moment
 
 
 class Command(BaseCommand):
@@ -28,10 +28,3 @@ class Command(BaseCommand):
             out.writerows(subscribers(first, last, known_at=known_at or timezone.now()))
         except TooManyDays as error:
             raise CommandError(str(error)) from error
-
-
-def moment(text: str) -> datetime:
-    """An instant with its offset."""
-    if (instant := instant_of(text)) is None:
-        raise ValueError("not an instant with its offset")
-    return instant

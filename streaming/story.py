@@ -1,0 +1,28 @@
+"""What support reads about who streams for a listener."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.utils import timezone
+
+from accounts.models import Listener
+from desk.cells import Table, label, moment
+from desk.story import chapter, listed
+from streaming.models import StreamHolder
+
+
+@chapter("What plays", model="streaming.StreamHolder", place=45)
+def stream(listener: Listener) -> Table:
+    """The device that holds the stream, and those that are refused for a while."""
+    now = timezone.now()
+    holder = StreamHolder.objects.filter(listener=listener).first()
+    rows: list[list[object]] = []
+    if holder is not None:
+        plays = label("plays", "success") if holder.plays_until > now else label("ended")
+        track = listed("catalogue.Track", holder.track_id, q=holder.track_id)
+        rows = [[holder.client_id, track, plays, moment(holder.since), moment(holder.plays_until)]]
+        for client_id, until in holder.blocks.items():
+            if (end := datetime.fromtimestamp(until, tz=UTC)) > now:
+                rows.append([client_id, "–", label("refused", "warning"), "–", moment(end)])
+    return Table(headers=["device", "track", "", "since", "until"], rows=rows)

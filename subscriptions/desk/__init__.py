@@ -1,0 +1,1 @@
+"""Pages of the admin about subscriptions that are no lists of rows."""
