@@ -37,10 +37,20 @@ def send(draft: Draft) -> None:
 
 def send_all(drafts: Iterable[Draft]) -> None:
     """Store many messages in one statement; see `send`."""
-    rows = [Message(**vars(draft) | {"body": dict(draft.body)}) for draft in drafts]
+    rows = [message_of(draft) for draft in drafts]
     keys = {(row.topic, row.key) for row in rows}
     Message.objects.bulk_create(rows, ignore_conflicts=True)
     transaction.on_commit(lambda: wake_all(keys), robust=True)
+
+
+def leave_all(drafts: Iterable[Draft], *, at: datetime) -> None:
+    """Store many messages as of `at`, by PostgreSQL's clock, for the sweep to find: nobody is woken for each."""
+    rows = (message_of(draft, created_at=at, due_at=at) for draft in drafts)
+    Message.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def message_of(draft: Draft, **times: datetime) -> Message:
+    return Message(**vars(draft) | {"body": dict(draft.body)} | times)
 
 
 def wake_all(keys: set[tuple[str, str]]) -> None:

@@ -18,7 +18,8 @@ from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Least
 
 from accounts.models import Listener
-from outbox.actions import Draft, send_all
+from outbox.actions import Draft, leave_all, send_all
+from outbox.clock import database_now
 from subscriptions.models import PlatformWindow, Subscription
 from subscriptions.rules import LATE_MARGIN, START_WITHIN, Terms, window_at
 
@@ -49,7 +50,9 @@ def tell_platform(listener: Listener, *, now: datetime, again: bool = False) -> 
             Subscription.objects.filter(pk=each.pk).update(told_until=each.starts_at)
         else:
             soon[each] = max(now, each.starts_at)
-    return queue_windows(soon, now=now, again=again)
+    fresh = store_windows(soon, now=now, again=again)
+    send_all(map(draft_of, fresh))
+    return fresh
 
 
 @transaction.atomic
@@ -58,10 +61,10 @@ def tell_again(listener: Listener, *, now: datetime) -> list[PlatformWindow]:
     return tell_platform(Listener.objects.select_for_update().get(pk=listener.pk), now=now, again=True)
 
 
-def queue_windows(
+def store_windows(
     wanted: Mapping[Subscription, datetime], *, now: datetime, again: bool = False
 ) -> list[PlatformWindow]:
-    """Store the stretches that hold the subscriptions' instants, with their messages; of a listener's, the leader's.
+    """Store the stretches that hold the subscriptions' instants; of a listener's, the leader's. Their messages follow.
 
     What the platform was last told of the listener is left out, unless `again`. A later stretch, told ahead,
     takes nothing of an earlier one back.
@@ -71,6 +74,9 @@ def queue_windows(
     led = [window_of(each, at=at, now=now) for each, at in wanted.items() if leaders[each] == each]
     last = {} if again else last_told(led)
     fresh = sorted((each for each in led if facts_of(each) != last.get(each.pk)), key=lambda each: each.starts_at)
+    clock = database_now()
+    for window in fresh:
+        window.created_at = clock
     PlatformWindow.objects.bulk_create(fresh)
     note_told([window.subscription_id for window in led])
     for window in fresh:
@@ -79,7 +85,6 @@ def queue_windows(
     for each, ahead in leaders.items():
         if ahead != each:
             review([each], at=ahead.entitled_until)
-    send_all(message_of(window) for window in fresh)
     return fresh
 
 
@@ -133,7 +138,7 @@ def review(waiting: Iterable[Subscription], *, at: datetime) -> None:
         Subscription.objects.filter(pk=each.pk).update(told_until=Least(at, F("entitled_until")))
 
 
-def message_of(window: PlatformWindow) -> Draft:
+def draft_of(window: PlatformWindow) -> Draft:
     return Draft(
         topic="subscription.tell",
         key=str(window.pk),
@@ -165,7 +170,8 @@ def extend_windows(*, now: datetime, limit: int = 500) -> int:
     )
     mine = ending.select_for_update(of=["self"], skip_locked=True).select_related("listener", "plan")
     found = list(mine.order_by("told_until")[:limit])
-    queue_windows({each: max(now, each.told_until) for each in found if each.told_until is not None}, now=now)
+    wanted = {each: max(now, each.told_until) for each in found if each.told_until is not None}
+    leave_all(map(draft_of, store_windows(wanted, now=now)), at=database_now())
     return len(found)
 
 
