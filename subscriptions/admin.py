@@ -80,7 +80,7 @@ class PlatformWindowAdmin(ReadOnly, ModelAdmin):
     list_display = ["starts_at", "expires_at", "plan", "subscription", "standing", "detail", "told_at"]
     list_filter = ["state", "plan"]
     list_select_related = ["subscription", "plan"]
-    search_fields = ["subscription__external_id", "subscription__listener__platform_id"]
+    search_fields = ["subscription__external_id", "listener__platform_id"]
     ordering = ["-created_at"]
     actions = ["tell_again"]
 
@@ -93,7 +93,7 @@ class PlatformWindowAdmin(ReadOnly, ModelAdmin):
 
     @admin.action(description="Tell the platform again what holds now", permissions=["tell"])
     def tell_again(self, request: HttpRequest, windows: QuerySet[PlatformWindow]) -> None:
-        tell_and_say(request, {each.subscription.listener for each in windows.select_related("subscription__listener")})
+        tell_and_say(request, {each.listener for each in windows.select_related("listener")})
 
 
 def tell_and_say(request: HttpRequest, listeners: Iterable[Listener]) -> None:

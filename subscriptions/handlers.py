@@ -52,9 +52,9 @@ def tell_subscription(delivery: Delivery) -> Record:
     Twice is once: before a repeated try the platform is asked what it knows, and told only if
     that differs. A refusal is a result, kept with its reason, and does not stop the listener's lane.
     """
-    window = PlatformWindow.objects.select_related("subscription__listener", "plan").get(pk=delivery.key)
+    window = PlatformWindow.objects.select_related("listener", "plan").get(pk=delivery.key)
     now = timezone.now()
-    platform_id = window.subscription.listener.platform_id
+    platform_id = window.listener.platform_id
     terms = on_the_wire(terms_of(window), now=now)
     if faults := broken(terms, now=now):
         return partial(
@@ -77,11 +77,10 @@ def already_told(window: PlatformWindow, terms: Terms) -> bool:
     The platform tells no more than plan level and expiry. Where an earlier window of the listener
     has the same expiry, that says nothing about this one.
     """
-    listener = window.subscription.listener
-    earlier = PlatformWindow.objects.filter(subscription__listener=listener).exclude(pk=window.pk)
+    earlier = PlatformWindow.objects.filter(listener=window.listener).exclude(pk=window.pk)
     if earlier.filter(expires_at=window.expires_at).exists():
         return False
-    known = read_subscription(platform(), user_id=listener.platform_id, country=window.country)
+    known = read_subscription(platform(), user_id=window.listener.platform_id, country=window.country)
     return known is not None and known.expires_at == terms.expires_at
 
 

@@ -168,8 +168,8 @@ class Period(models.Model):
 class PlatformWindow(models.Model):
     """One stretch of a subscription that the platform has been, or is to be, told.
 
-    `starts_at` is the true start; the one sent may be later (`rules.on_the_wire`). The newest one is
-    what the platform ought to believe.
+    `listener` is who it is told of; the subscription may go to another one later. `starts_at` is the true start;
+    the one sent may be later (`rules.on_the_wire`). A listener's newest one is what the platform ought to believe.
     """
 
     TOLD: ClassVar = (
@@ -184,6 +184,7 @@ class PlatformWindow(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="windows")
+    listener = models.ForeignKey("accounts.Listener", models.PROTECT, "windows", db_index=False)
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT)
     recurring_fee = models.PositiveIntegerField()
     currency = models.CharField(max_length=3)
@@ -202,7 +203,10 @@ class PlatformWindow(models.Model):
         constraints = [
             CheckConstraint(condition=Q(expires_at__gt=F("starts_at")), name="platformwindow_has_length"),
         ]
-        indexes = [models.Index(fields=["subscription", "-created_at"], name="platformwindow_newest")]
+        indexes = [
+            models.Index(fields=["subscription", "-created_at"], name="platformwindow_newest"),
+            models.Index(fields=["listener", "-created_at", "-starts_at"], name="platformwindow_of_listener"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.plan_id} from {self.starts_at:%Y-%m-%d} {self.state}"

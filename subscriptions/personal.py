@@ -45,7 +45,7 @@ def history(listener_id: UUID) -> Rows:
 
 @tells("told_to_the_platform")
 def windows(listener_id: UUID) -> Rows:
-    own = PlatformWindow.objects.filter(subscription__listener=listener_id).order_by("created_at")
+    own = PlatformWindow.objects.filter(listener=listener_id).order_by("created_at")
     rows: Rows = own.values("subscription__external_id", *TERMS, "state", "detail", "created_at", "told_at")
     return rows
 
@@ -64,7 +64,7 @@ def forget_payers(listener_ids: Sequence[UUID]) -> None:
     """
     Subscription.objects.filter(listener__in=listener_ids).exclude(postcode="").update(postcode="")
     told = PlatformWindow.objects.exclude(state=PlatformWindow.State.PENDING)
-    told.filter(subscription__listener__in=listener_ids).exclude(postcode="").update(postcode="")
+    told.filter(listener__in=listener_ids).exclude(postcode="").update(postcode="")
     whole = events_of(listener_ids).exclude(body=b"").select_for_update(skip_locked=True)
     with connection.cursor() as cursor:
         cursor.execute(FORGET, {"events": list(whole.values_list("pk", flat=True))})

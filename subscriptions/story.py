@@ -30,7 +30,7 @@ def rights(listener: Listener) -> list[Span]:
 
 @lane("platform told", model="subscriptions.PlatformWindow")
 def told(listener: Listener) -> list[Span]:
-    own = PlatformWindow.objects.filter(subscription__listener=listener).order_by("-created_at")
+    own = PlatformWindow.objects.filter(listener=listener).order_by("-created_at")
     return [
         Span(
             starts_at=each.starts_at, ends_at=each.expires_at, kind=kind_of(each.state),
@@ -74,7 +74,7 @@ def periods(listener: Listener) -> Table:
 
 @chapter("What the platform was told", model="subscriptions.PlatformWindow", place=30)
 def windows(listener: Listener) -> Table:
-    own = PlatformWindow.objects.filter(subscription__listener=listener).select_related("plan").order_by("-created_at")
+    own = PlatformWindow.objects.filter(listener=listener).select_related("plan").order_by("-created_at")
     return Table(
         headers=["from", "until", "plan", "fee", "state", "told", "what it said"],
         rows=[

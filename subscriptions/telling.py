@@ -28,8 +28,7 @@ LAST_TOLD: Final = """
     SELECT wanted.id AS before, told.* FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[]) AS wanted (id, who, until)
     CROSS JOIN LATERAL (
         SELECT told.* FROM subscriptions_platformwindow AS told
-          JOIN subscriptions_subscription AS of ON of.id = told.subscription_id
-         WHERE of.listener_id = wanted.who AND told.starts_at < wanted.until
+         WHERE told.listener_id = wanted.who AND told.starts_at < wanted.until
          ORDER BY told.created_at DESC, told.starts_at DESC LIMIT 1
     ) AS told
 """
@@ -80,7 +79,7 @@ def store_windows(
     PlatformWindow.objects.bulk_create(fresh)
     note_told([window.subscription_id for window in led])
     for window in fresh:
-        others = [each for each in running[window.subscription.listener_id] if each != window.subscription]
+        others = [each for each in running[window.listener_id] if each != window.subscription]
         review([each for each in others if each.entitled_from <= now], at=window.expires_at)
     for each, ahead in leaders.items():
         if ahead != each:
@@ -110,12 +109,12 @@ def window_of(subscription: Subscription, *, at: datetime, now: datetime) -> Pla
         terms = replace(terms, starts_at=at)
     facts = {name: getattr(subscription, name) for name in ("plan", "recurring_fee", "currency", "country", "postcode")}
     dates = {name: getattr(terms, name) for name in ("activated_at", "starts_at", "trial_ends_at", "expires_at")}
-    return PlatformWindow(subscription=subscription, **facts, **dates)
+    return PlatformWindow(subscription=subscription, listener=subscription.listener, **facts, **dates)
 
 
 def last_told(wanted: Sequence[PlatformWindow]) -> dict[UUID, list[Any]]:
     """By window, the facts of what was queued last for its listener, but for what begins after it ends."""
-    asked = [[each.pk, each.subscription.listener_id, each.expires_at] for each in wanted]
+    asked = [[each.pk, each.listener_id, each.expires_at] for each in wanted]
     told = PlatformWindow.objects.raw(LAST_TOLD, [list(column) for column in zip(*asked, strict=True)] or [[], [], []])
     return {each.before: facts_of(each) for each in told}  # type: ignore[attr-defined]
 
@@ -142,7 +141,7 @@ def draft_of(window: PlatformWindow) -> Draft:
     return Draft(
         topic="subscription.tell",
         key=str(window.pk),
-        lane=window.subscription.listener.platform_id,
+        lane=window.listener.platform_id,
         body={"window_id": str(window.pk)},
         deadline=window.expires_at,
     )
