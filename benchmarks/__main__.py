@@ -9,7 +9,7 @@ from benchmarks import stand
 
 def main() -> int:
     with stand.engines():
-        where = f"granian, {stand.WORKERS} processes × {stand.THREADS} threads; durable PostgreSQL; all on one machine"
+        where = f"granian, {stand.WORKERS} processes × 4 threads; durable PostgreSQL; all on one machine"
         print(f"\n  {where}\n")
         tokens, tracks = stand.fill()
         from benchmarks import plays, streams

@@ -18,7 +18,7 @@ from config.embedded import Postgres, Valkey
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTENERS, RELEASES, TRACKS = 1000, 100, 10
-WORKERS, THREADS = 2, 4
+WORKERS = 2
 
 
 @contextmanager
@@ -49,8 +49,8 @@ def server() -> Iterator[tuple[int, int]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "granian", "config.wsgi:application", "--interface", "wsgi", "--port", str(port)]
-    command += ["--workers", str(WORKERS), "--blocking-threads", str(THREADS), "--http", "1", "--no-ws"]
+    command = [sys.executable, "-m", "granian", "config.rsgi:application", "--interface", "rsgi", "--port", str(port)]
+    command += ["--workers", str(WORKERS), "--http", "1", "--no-ws"]
     with running([*command, "--log-level", "error"]) as pid:
         wait_for(port)
         yield port, pid

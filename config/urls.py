@@ -40,6 +40,7 @@ v1 = [
     path("subscriptions/check", subscriptions.CheckTerms.as_view()),
     path("plans", subscriptions.Plans.as_view()),
     path("streams", streaming.Streams.as_view()),
+    path("streams/events", streaming.StreamEvents.as_view()),
     path("streams/current", streaming.CurrentStream.as_view()),
     path("plays", usage.Plays.as_view()),
     path("config", About.as_view()),

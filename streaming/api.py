@@ -5,6 +5,7 @@ The hottest path of the service: msgspec reads the bodies, and DRF explains the 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,9 +19,11 @@ from rest_framework.views import APIView
 from kernel.errors import Kind, MissingParameter, Refusal
 from streaming.actions import IssuedStream, StreamWish, current_stream, issue_stream
 from streaming.holder import release_stream
+from streaming.live import changes, holder_of, told
 from streaming.models import StreamHolder
 from web.bodies import AlwaysJSON, json_bytes, parse_json
 from web.callers import IsListener, ListenerRequest, listener_id_of
+from web.live import event, respond_live
 
 INT32 = 2**31 - 1
 
@@ -129,6 +132,38 @@ def answer(wish: StreamWish, issued: IssuedStream) -> HttpResponse:
     return HttpResponse(content, status=201, content_type="application/json")
 
 
+def device_in(request: ListenerRequest) -> str:
+    """The device that a query names. Raises MissingParameter."""
+    client_id: str = request.query_params.get("client_id", "")
+    if not client_id or len(client_id) > 255 or "\x00" in client_id:
+        raise MissingParameter("client_id: name the device, in 1 to 255 characters")
+    return client_id
+
+
+class StreamEvents(APIView):
+    permission_classes = [IsListener]
+    content_negotiation_class = AlwaysJSON
+    limit_scope = "streams"
+
+    @extend_schema(
+        operation_id="stream_events",
+        parameters=[OpenApiParameter("client_id", str, required=True)],
+        responses={(200, "text/event-stream"): str},
+    )
+    def get(self, request: ListenerRequest) -> HttpResponse:
+        """Server-sent events: who holds the stream, at once and whenever that changes.
+
+        Each event `stream` has the whole state as this device sees it: `client_id` of the one that plays (null when
+        nothing does) with `stream_id`, `track_id`, `since` and `expires_at`, and `blocked_until`, until when this
+        device is refused. Nothing is lost by coming back. After ten minutes at most the answer ends: come back
+        with a token that holds.
+        """
+        listener_id, client_id = listener_id_of(request), device_in(request)
+        state = told(holder_of(listener_id), client_id=client_id, now=timezone.now())
+        rest = partial(changes, listener_id, client_id, state)
+        return respond_live(request._request, event("stream", state), rest=rest)
+
+
 class CurrentStream(APIView):
     permission_classes = [IsListener]
     limit_scope = "streams"
@@ -156,8 +191,5 @@ class CurrentStream(APIView):
     )
     def delete(self, request: ListenerRequest) -> Response:
         """Give the stream up, so that the next device displaces nobody. Harmless when it was not held."""
-        client_id = request.query_params.get("client_id", "")
-        if not client_id or len(client_id) > 255 or "\x00" in client_id:
-            raise MissingParameter("client_id: name the device, in 1 to 255 characters")
-        release_stream(listener_id=listener_id_of(request), client_id=client_id)
+        release_stream(listener_id=listener_id_of(request), client_id=device_in(request))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -129,9 +129,9 @@ def programs(environment: dict[str, str]) -> list[Program]:
     """Who works here. One web server of two processes, one worker, one beat, and the platform's stand-in."""
     celery = [PYTHON, "-m", "celery", "--app", "config"]
     worker = [*celery, "worker", "--pool", "threads", "--concurrency", "4", "--without-mingle", "--without-gossip"]
-    web = [PYTHON, "-m", "granian", "config.wsgi:application", "--interface", "wsgi", "--port", str(settings.PORT)]
-    web += ["--workers", "2", "--blocking-threads", "4", "--http", "1", "--no-ws", "--log-level", "warning"]
-    web += ["--respawn-failed-workers"]
+    web = [PYTHON, "-m", "granian", "config.rsgi:application", "--interface", "rsgi", "--port", str(settings.PORT)]
+    web += ["--workers", "2", "--http", "1", "--no-ws", "--log-level", "warning"]
+    web += ["--respawn-failed-workers", "--workers-kill-timeout", "6"]
     return [
         Program(name="sandbox", command=[PYTHON, "-m", "sandbox", "serve"], environment=environment),
         Program(name="web", command=web, environment=environment),
