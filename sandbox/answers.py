@@ -116,4 +116,6 @@ def _element(name: str, content: Any) -> ElementTree.Element:
 
 def _text(value: Any) -> str:
     """Text for XML, which has no words for some characters a client may have sent us."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return NOT_FOR_XML.sub("�", str(value))

@@ -118,6 +118,19 @@ class Subscription(models.Model):
         return f"{self.plan_code} until {self.expires_at:%Y-%m-%d}"
 
 
+class OfflineDevice(models.Model):
+    """A device that may take tracks offline. One that may not has no row."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="offline_devices")
+    client_id = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "client_id"], name="offlinedevice_once_per_user")]
+
+    def __str__(self) -> str:
+        return self.client_id
+
+
 class Holder(models.Model):
     """The device that streams for a user, and the devices it displaced.
 

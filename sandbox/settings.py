@@ -125,6 +125,15 @@ SINGLE_USE = choice("SANDBOX_SINGLE_USE", "range", "strict", "off")
 # How long a device is refused (3201) after another took its place, in seconds from the takeover.
 STREAM_BLOCK_SECONDS = number("STREAM_BLOCK_SECONDS", 60)
 
+# --- Offline devices ---------------------------------------------------------------------------
+
+# Plan codes that contain one of these words may go offline.
+OFFLINE_PLANS = words("SANDBOX_OFFLINE_PLANS", "premium")
+
+# How many devices of one user may be enabled at a time, and how many tracks each is told it may keep.
+OFFLINE_DEVICES = int(number("SANDBOX_OFFLINE_DEVICES", 3))
+OFFLINE_TRACKS = int(number("SANDBOX_OFFLINE_TRACKS", 4000))
+
 # --- Play logs --------------------------------------------------------------------------------
 
 # What happens to the good plays of a batch in which others fail: reject drops all, keep keeps the good ones.

@@ -20,7 +20,7 @@ from sandbox.faults import BEHAVIOURS
 from sandbox.models import Fault, Release, Track
 from sandbox.views import publishing
 
-MEMORY: Final = ("entry", "subscription", "holder", "user", "nonce", "usage", "fault")
+MEMORY: Final = ("entry", "subscription", "holder", "offlinedevice", "user", "nonce", "usage", "fault")
 
 
 class Unclear(Exception):

@@ -26,7 +26,17 @@ def progressive(request: HttpRequest, call: Call) -> HttpResponseBase:
     device streams. A Range request that goes on with a URL in use is served whatever has changed
     since, short of a takedown.
     """
-    wish = Wish(call)
+    return send_file(request, Wish(call))
+
+
+@signed_url
+def playlist(request: HttpRequest, call: Call) -> HttpResponseBase:
+    """GET /stream/subscription.m3u8, parameters and errors as above → a playlist whose segments have own URLs."""
+    return send_playlist(request, Wish(call))
+
+
+def send_file(request: HttpRequest, wish: Wish) -> HttpResponseBase:
+    """The whole track in one file, or the range asked for."""
     if not (wish.nonce.begun and "Range" in request.headers):
         wish.check()
     audio = _whole(wish.track, wish.format_id)
@@ -36,10 +46,8 @@ def progressive(request: HttpRequest, call: Call) -> HttpResponseBase:
     return open_to_players(delivery.respond(head=request.method == "HEAD"))
 
 
-@signed_url
-def playlist(request: HttpRequest, call: Call) -> HttpResponseBase:
-    """GET /stream/subscription.m3u8, parameters and errors as above → a playlist whose segments have own URLs."""
-    wish = Wish(call)
+def send_playlist(request: HttpRequest, wish: Wish) -> HttpResponseBase:
+    """The playlist; its segments live below the same folder."""
     wish.check()
     audio, cuts = _packed(wish.track, wish.format_id)
     ticket = _tickets().sign(f"{wish.track.pk}.{wish.format_id}")
@@ -93,22 +101,31 @@ class Wish:
     def check(self) -> None:
         """May this user hear this track now? Raises 2002."""
         now, release = clock.now(), self.track.release
-        subscription = self.user.subscriptions.in_force(now).first() if self.user else None
-        if subscription is None or subscription.expires_at <= now:
-            raise Refused(2002, "The user has no valid subscription")
+        self.check_user()
         if release.streams_from is None:
             raise Refused(2002, "The track is not available for subscription streaming")
         if release.streams_from > now:
             raise Refused(2002, f"Pre-release: the track streams from {instants.iso(release.streams_from)}")
+
+    def check_user(self) -> None:
+        """May this user hear anything now? Raises 2002."""
+        now = clock.now()
+        subscription = self.user.subscriptions.in_force(now).first() if self.user else None
+        if subscription is None or subscription.expires_at <= now:
+            raise Refused(2002, "The user has no valid subscription")
 
     @transaction.atomic
     def begin(self, delivery: str, *, partial: bool) -> None:
         """Use the URL; for its first answer also take the turn and write the journal. Raises 401 and 3201."""
         if not turns.begin(nonce=self.nonce, partial=partial) or self.user is None:
             return
-        if self.client_id:
-            turns.take(user=self.user, client_id=self.client_id)
+        self.take_turn(self.user)
         journal.record("streams", self._entry() | {"delivery": delivery})
+
+    def take_turn(self, user: User) -> None:
+        """One device streams at a time; one that sends no clientId is not tracked. Raises 3201."""
+        if self.client_id:
+            turns.take(user=user, client_id=self.client_id)
 
     def _entry(self) -> dict[str, str | int | None]:
         return {
