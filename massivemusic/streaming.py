@@ -77,7 +77,48 @@ def online_stream_url(
     subscription or no release yet, 3201 another device took over). Progressive, with byte ranges,
     unless `hls`. Web keys get URLs that work once.
     """
-    path = "/stream/subscription.m3u8" if hls else "/stream/subscription"
+    path = "/stream/subscription"
+    return _signed(
+        client, path, user_id=user_id, track_id=track_id, format_id=format_id, client_id=client_id, country=country,
+        release_id=release_id, hls=hls,
+    )  # fmt: skip
+
+
+def offline_stream_url(
+    client: Client,
+    *,
+    user_id: str,
+    track_id: int,
+    format_id: int,
+    client_id: str,
+    country: str,
+    release_id: int | None = None,
+    hls: bool = False,
+) -> str:
+    """A signed URL from which an enabled device may fetch one track, to keep it (Streaming guide §4.2).
+
+    As `online_stream_url`, but 2002 also means that the device is not enabled, nobody is displaced, and the
+    fetch is no play.
+    """
+    path = "/offline/subscription"
+    return _signed(
+        client, path, user_id=user_id, track_id=track_id, format_id=format_id, client_id=client_id, country=country,
+        release_id=release_id, hls=hls,
+    )  # fmt: skip
+
+
+def _signed(
+    client: Client,
+    path: str,
+    *,
+    user_id: str,
+    track_id: int,
+    format_id: int,
+    client_id: str,
+    country: str,
+    release_id: int | None,
+    hls: bool,
+) -> str:
     query: dict[str, str | int] = {
         "userId": user_id,
         "trackId": track_id,
@@ -87,4 +128,4 @@ def online_stream_url(
     }
     if release_id is not None:
         query["releaseId"] = release_id
-    return client.signed_url(client.platform.stream_url, path, query)
+    return client.signed_url(client.platform.stream_url, f"{path}.m3u8" if hls else path, query)
