@@ -15,6 +15,8 @@ SIDEBAR: Final = {
         "accounts.Listener": "headphones",
         "subscriptions.Subscription": "card_membership",
         "streaming.StreamHolder": "play_circle",
+        "streaming.Device": "devices",
+        "streaming.OfflineCopy": "download_for_offline",
     },
     "Catalogue": {
         "catalogue.Release": "album",

@@ -196,6 +196,8 @@ CELERY_BEAT_SCHEDULE = {
     "billing.sweep": {"task": "billing.sweep", "schedule": 10.0},
     "catalogue.apply": {"task": "catalogue.apply", "schedule": 2.0},  # a takedown must not wait
     "catalogue.prune": {"task": "catalogue.prune", "schedule": 3600.0},
+    "streaming.settle": {"task": "streaming.settle", "schedule": 60.0},
+    "streaming.prune": {"task": "streaming.prune", "schedule": 3600.0},
     "subscriptions.extend": {"task": "subscriptions.extend", "schedule": 600.0},
     "usage.batch": {"task": "usage.batch", "schedule": float(USAGE_EVERY_SECONDS)},
     "usage.partitions": {"task": "usage.partitions", "schedule": 3600.0},
@@ -230,6 +232,7 @@ _generous = 1 if PRODUCTION else 50
 LIMITS = {
     "api": (600 * _generous, 60),
     "streams": (60 * _generous, 60),
+    "offline": (300 * _generous, 60),
     "plays": (120 * _generous, 60),
     "exports": (5 * _generous, 3600),
     "webhooks": (60_000, 60),
@@ -297,6 +300,21 @@ if not MASSIVEMUSIC["consumer_secret"]:
 STREAM_URL_SECONDS = env.int("STREAM_URL_SECONDS", default=3600)
 # How long a displaced device is refused (Streaming guide §4, "Preventing concurrent playback").
 STREAM_BLOCK_SECONDS = env.int("STREAM_BLOCK_SECONDS", default=60)
+
+# How many new devices a listener may bring in a day (24 hours).
+NEW_DEVICES_PER_DAY = env.int("NEW_DEVICES_PER_DAY", default=5)
+# How long a device may keep a track without checking in, at most: never beyond what is paid.
+OFFLINE_LEASE_DAYS = env.int("OFFLINE_LEASE_DAYS", default=30)
+# What the keys of kept tracks are derived from. Another one makes all that devices keep unreadable to new keys.
+OFFLINE_KEY_SECRET = env.str("OFFLINE_KEY_SECRET", default="") or (
+    "" if PRODUCTION else kept(VAR_DIR / "keys" / "offline_key_secret", make_secret)
+)
+if not OFFLINE_KEY_SECRET:
+    missing.append("OFFLINE_KEY_SECRET")
+if NEW_DEVICES_PER_DAY < 1:
+    raise ImproperlyConfigured("NEW_DEVICES_PER_DAY must be at least 1")
+if OFFLINE_LEASE_DAYS < 1:
+    raise ImproperlyConfigured("OFFLINE_LEASE_DAYS must be at least 1")
 
 # --- Catalogue ------------------------------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ from catalogue import shelves
 from config import health, metrics
 from config.about import About
 from streaming import api as streaming
+from streaming import device_api as devices
+from streaming import offline_api as offline
 from streaming.admin import why
 from subscriptions import api as subscriptions
 from subscriptions.desk.counts import subscriber_counts
@@ -42,6 +44,12 @@ v1 = [
     path("streams", streaming.Streams.as_view()),
     path("streams/events", streaming.StreamEvents.as_view()),
     path("streams/current", streaming.CurrentStream.as_view()),
+    path("devices", devices.Devices.as_view()),
+    path("devices/<path:client_id>/offline", devices.OfflineSwitch.as_view()),
+    path("devices/<path:client_id>", devices.OneDevice.as_view()),
+    path("offline/copies", offline.Copies.as_view()),
+    path("offline/copies/<int:track_id>", offline.OneCopy.as_view()),
+    path("offline/manifest", offline.CheckIn.as_view()),
     path("plays", usage.Plays.as_view()),
     path("config", About.as_view()),
     path("schema", SpectacularAPIView.as_view(), name="schema"),

@@ -5,49 +5,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
 
-from accounts.actions import AccountClosed
-from catalogue.rules import Reason, TrackNotFound, Verdict
-from kernel.errors import InvalidParameter, Kind, Refusal
+from kernel.errors import Kind, Refusal
 from kernel.values import rfc3339
-from massivemusic.streaming import FORMATS, HLS_MIME_TYPE, online_stream_url
+from massivemusic.streaming import HLS_MIME_TYPE, online_stream_url
 from outbox.platform import platform
 from streaming.entitlement import standing
 from streaming.holder import Blocked, blocked, claim_stream
 from streaming.models import StreamHolder
-
-
-class NoSubscription(Refusal):
-    """No subscription covers this instant."""
-
-    code, kind, platform_code = "no_subscription", Kind.DENIED, 2002
-
-
-class TrackUnavailable(Refusal):
-    """A known track that may not be streamed by this listener, here and now; `reason` says why."""
-
-    code, kind, platform_code = "track_unavailable", Kind.DENIED, 2002
+from streaming.refusals import StreamWish, format_wanted, refusal_by
 
 
 class PlayingElsewhere(Refusal):
     """Another device took the stream over, and this one's block still runs."""
 
     code, kind, platform_code = "playing_elsewhere", Kind.CONFLICT, 3201
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StreamWish:
-    """What a device asks for. `hls` wants a playlist instead of one file."""
-
-    track_id: int
-    format_id: int
-    client_id: str
-    release_id: int | None = None
-    hls: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,9 +41,7 @@ def issue_stream(*, listener_id: UUID, wish: StreamWish, now: datetime) -> Issue
     One round trip to PostgreSQL, none to the platform. Asking again for the same device keeps the
     stream. Raises InvalidParameter, NoSubscription, TrackNotFound, TrackUnavailable, PlayingElsewhere.
     """
-    format_ = FORMATS.get(wish.format_id)
-    if format_ is None or not format_.streamable:
-        raise wrong("format_id", f"format {wish.format_id} cannot be streamed")
+    format_ = format_wanted(wish)
     stream_id = uuid4()
     grant = claim_stream(
         listener_id=listener_id,
@@ -102,34 +75,10 @@ def issue_stream(*, listener_id: UUID, wish: StreamWish, now: datetime) -> Issue
 def refusal(*, listener_id: UUID, wish: StreamWish, now: datetime) -> Refusal:
     """Why the claim was refused, found out in the order in which a listener would want to know."""
     who = standing(listener_id=listener_id, track_id=wish.track_id, now=now)
-    if who is None:
-        return AccountClosed("this account is closed")
-    if who.track is None:
-        return TrackNotFound("there is no such track")
-    if wish.release_id not in {None, who.release_id}:
-        return wrong("release_id", "the track is not on this release")
-    if not who.subscribed:
-        return NoSubscription("no subscription covers this moment")
-    if not who.track.playable:
-        return unavailable(who.track)
+    if (no := refusal_by(who, wish)) is not None:
+        return no
     block = blocked(listener_id=listener_id, client_id=wish.client_id)
     return elsewhere(block or Blocked(holder=wish.client_id, until=now, seconds=0))  # it ended just now: try again
-
-
-def wrong(field: str, detail: str) -> InvalidParameter:
-    """The refusal that points at one field."""
-    fault = {"pointer": f"/{field}", "code": InvalidParameter.code, "detail": detail}
-    return InvalidParameter(f"{field}: {detail}", errors=[fault])
-
-
-def unavailable(verdict: Verdict) -> TrackUnavailable:
-    """The refusal that names the first rule which does not hold."""
-    failed, reason = verdict.failed, verdict.reason
-    assert failed is not None  # noqa: S101  the verdict is a no
-    members: dict[str, Any] = {"reason": reason}
-    if reason is Reason.NOT_YET and verdict.available_from is not None:
-        members["available_from"] = rfc3339(verdict.available_from)
-    return TrackUnavailable(f"the track cannot be streamed: {failed.detail}", **members)
 
 
 def elsewhere(block: Blocked) -> PlayingElsewhere:

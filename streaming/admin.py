@@ -1,18 +1,21 @@
-"""Who streams on what, and why somebody cannot, for support."""
+"""Who streams on what, which devices they have, and why somebody cannot, for support."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from accounts.models import Listener
 from catalogue.models import Track
 from desk.rows import ReadOnly
-from streaming.models import StreamHolder
+from kernel.errors import Refusal
+from streaming.devices import remove_device
+from streaming.models import Device, OfflineCopy, StreamHolder
 from streaming.why import Question, answers_to
 
 
@@ -21,6 +24,46 @@ class StreamHolderAdmin(ReadOnly, ModelAdmin):
     list_display = ["listener", "client_id", "track_id", "since", "plays_until"]
     list_select_related = ["listener"]
     search_fields = ["listener__platform_id", "client_id"]
+
+
+@admin.register(Device)
+class DeviceAdmin(ReadOnly, ModelAdmin):
+    list_display = ["name_or_id", "listener", "model", "app_version", "offline", "last_seen_at", "removed_at"]
+    list_filter = ["offline"]
+    list_select_related = ["listener"]
+    search_fields = ["listener__platform_id", "listener__user__email", "client_id", "name"]
+    ordering = ["-last_seen_at"]
+    actions = ["remove"]
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("streaming.change_device")
+
+    @admin.display(description="device")
+    def name_or_id(self, device: Device) -> str:
+        return str(device)
+
+    @admin.action(description="Remove the device", permissions=["operate"])
+    def remove(self, request: HttpRequest, devices: QuerySet[Device]) -> None:
+        """As its listener does: what it keeps ends, and the platform is told."""
+        removed = sum(removes(device) for device in devices.known())  # type: ignore[attr-defined]
+        self.message_user(request, f"{removed} device(s) removed")
+
+
+def removes(device: Device) -> bool:
+    """Remove the device; False where somebody was faster, or the account is closed."""
+    try:
+        remove_device(listener_id=device.listener_id, client_id=device.client_id, now=timezone.now())
+    except Refusal:
+        return False
+    return True
+
+
+@admin.register(OfflineCopy)
+class OfflineCopyAdmin(ReadOnly, ModelAdmin):
+    list_display = ["track_id", "release_id", "format_id", "device", "lease_ends_at"]
+    list_select_related = ["device"]
+    search_fields = ["=track_id", "device__client_id", "device__listener__platform_id"]
+    ordering = ["-lease_ends_at"]
 
 
 def why(request: HttpRequest) -> HttpResponse:

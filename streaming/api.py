@@ -17,10 +17,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from kernel.errors import Kind, MissingParameter, Refusal
-from streaming.actions import IssuedStream, StreamWish, current_stream, issue_stream
+from streaming.actions import IssuedStream, current_stream, issue_stream
 from streaming.holder import release_stream
 from streaming.live import changes, holder_of, told
 from streaming.models import StreamHolder
+from streaming.refusals import StreamWish
 from web.bodies import AlwaysJSON, json_bytes, parse_json
 from web.callers import IsListener, ListenerRequest, listener_id_of
 from web.live import event, respond_live

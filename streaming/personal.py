@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from accounts.registry import Rows, forgets, tells
-from streaming.models import StreamHolder
+from streaming.models import Device, OfflineCopy, StreamHolder
 
 
 @tells("streams")
@@ -15,6 +15,22 @@ def streams(listener_id: UUID) -> Rows:
     return own.values("client_id", "stream_id", "track_id", "since", "plays_until", "blocks")
 
 
+@tells("devices")
+def devices(listener_id: UUID) -> Rows:
+    own = Device.objects.filter(listener=listener_id).order_by("created_at")
+    return own.values(
+        "client_id", "name", "model", "app_version", "created_at", "last_seen_at", "removed_at", "offline",
+        "switched_at", "max_tracks",
+    )  # fmt: skip
+
+
+@tells("offline_copies")
+def offline_copies(listener_id: UUID) -> Rows:
+    own = OfflineCopy.objects.filter(device__listener=listener_id).order_by("device", "track_id")
+    return own.values("device__client_id", "track_id", "release_id", "format_id", "lease_ends_at").iterator()
+
+
 @forgets
 def forget_devices(listener_ids: Sequence[UUID]) -> None:
+    Device.objects.filter(listener__in=listener_ids).delete()
     StreamHolder.objects.filter(listener__in=listener_ids).delete()

@@ -47,6 +47,9 @@ class Api:
     def post(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
         return self._call("post", path, body=body, headers=headers)
 
+    def put(self, path: str, body: Any, **headers: str) -> HttpResponse:
+        return self._call("put", path, body=body, headers=headers)
+
     def patch(self, path: str, body: Any, **headers: str) -> HttpResponse:
         return self._call("patch", path, body=body, headers=headers)
 

@@ -14,15 +14,20 @@ from accounts.models import Listener
 from billing.actions import process_event
 from billing.models import BillingEvent
 from catalogue.models import Track
+from streaming.models import Device
 from tests.helpers import Api, play, webhook_headers
 
 
 def lead_a_life(listener: Listener, phone: Api, boss: Client, track: Track, mark: str) -> None:
-    """Move, subscribe, stream, report a play and be looked after by staff, with `mark` in every text."""
+    """Move, subscribe, stream, keep a track, report a play and be looked after by staff, with `mark` in every text."""
     phone.patch("me", {"country": "FR"})
     letter_about(listener, mark)
     wish = {"track_id": track.pk, "format_id": 26, "client_id": f"{mark}-device"}
     assert phone.post("streams", wish).status_code == 201
+    facts = {"name": f"{mark}-name", "model": f"{mark}-model", "app_version": f"{mark}-1.0"}
+    assert phone.put(f"devices/{mark}-device", facts).status_code == 201
+    Device.objects.filter(listener=listener).update(offline=Device.Offline.ON, switched_at=timezone.now())
+    assert phone.post("offline/copies", wish).status_code == 201
     report = play(track.pk, played_at=timezone.now().isoformat(), source=f"{mark}-playlist")
     assert json.loads(phone.post("plays", {"plays": [report]}).content)["accepted"] == 1
     page = reverse("admin:accounts_user_change", args=[listener.user_id])

@@ -29,6 +29,8 @@ TOLD: dict[str, tuple[str, dict[str, str]]] = {
     "billing_events": ("billing.BillingEvent", {}),
     "plays": ("usage.Play", {}),
     "streams": ("streaming.StreamHolder", {}),
+    "devices": ("streaming.Device", {}),
+    "offline_copies": ("streaming.OfflineCopy", {"device_id": "device__client_id"}),
 }
 # Models that say nothing the files do not.
 NOTHING_NEW = {
@@ -48,6 +50,8 @@ OUR_OWN = {
     },
     "subscriptions.Subscription": {"told_until"},
     "billing.BillingEvent": {"subject", "body", "attempts", "due_at", "last_error"},
+    "streaming.Device": {"generation"},
+    "streaming.OfflineCopy": {"key_number"},
     "usage.Play": {"batch_id"},
 }
 

@@ -28,6 +28,7 @@ COMPLETE = {
     "MASSIVEMUSIC_IMAGE_URL": "https://images.example.org",
     "MASSIVEMUSIC_CONSUMER_KEY": "key",
     "MASSIVEMUSIC_CONSUMER_SECRET": "secret",
+    "OFFLINE_KEY_SECRET": "k" * 50,
 }
 
 
@@ -76,6 +77,8 @@ def test_whatever_is_missing_is_named(name: str) -> None:
         ("ENVIRONMENT", "staging"),
         ("EMAIL_VERIFICATION", "perhaps"),
         ("EXPORT_DAYS", "0"),
+        ("NEW_DEVICES_PER_DAY", "0"),
+        ("OFFLINE_LEASE_DAYS", "0"),
     ],
 )
 def test_an_unsafe_value_is_refused_by_name(name: str, value: str) -> None:

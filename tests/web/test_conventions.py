@@ -22,8 +22,12 @@ PATHS = [
     f"me/exports/{NOBODYS}", "me", "catalogue/search?q=a", "catalogue/tracks?ids=1", "catalogue/tracks/1",
     "catalogue/tracks/1/availability", "catalogue/releases", "catalogue/releases/1", "catalogue/artists/1",
     "catalogue/artists/1/releases", "catalogue/changes", "subscription", "subscription/history", "streams/current",
-    "plays",
+    "plays", "devices", "offline/manifest?client_id=phone",
 ]  # fmt: skip
+OTHER_METHODS = {
+    "streams", "subscriptions/check", "me/exports", "devices/phone", "devices/phone/offline", "offline/copies",
+    "offline/copies/1",
+}  # fmt: skip
 PUBLIC = ["config", "schema", "docs", "plans"]
 
 
@@ -33,7 +37,8 @@ def test_every_route_is_known_to_these_tests() -> None:
     routes = {str(entry.pattern).replace("<int:track_id>", "1") for entry in resolver.url_patterns}
     routes = {route.replace("<int:release_id>", "1").replace("<int:artist_id>", "1") for route in routes}
     routes = {route.replace("<uuid:export_id>", NOBODYS) for route in routes}
-    known = {path.split("?")[0] for path in PATHS} | set(PUBLIC) | {"streams", "subscriptions/check", "me/exports"}
+    routes = {route.replace("<path:client_id>", "phone") for route in routes}
+    known = {path.split("?")[0] for path in PATHS} | set(PUBLIC) | OTHER_METHODS
 
     assert routes == known
 
@@ -77,7 +82,7 @@ def test_a_method_that_makes_no_sense_is_refused(api: Any, listener: Listener, p
     expect_problem(api(listener).delete(path), 405, "method_not_allowed")
 
 
-@pytest.mark.parametrize("path", ["streams", "plays", "subscriptions/check"])
+@pytest.mark.parametrize("path", ["streams", "plays", "subscriptions/check", "offline/copies"])
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x"])
 def test_speaks_json_only(api: Any, subscriber: Listener, path: str, content_type: str) -> None:
     expect_problem(api(subscriber).post(path, b"x", Content_Type=content_type), 415, "unsupported_media_type")
@@ -165,6 +170,8 @@ HOSTILE_QUERIES = [
 
 
 @pytest.mark.parametrize("query", HOSTILE_QUERIES)
-@pytest.mark.parametrize("path", ["catalogue/search", "plays", "catalogue/tracks", "streams/current"])
+@pytest.mark.parametrize(
+    "path", ["catalogue/search", "plays", "catalogue/tracks", "streams/current", "devices", "offline/manifest"]
+)
 def test_no_query_makes_a_500(api: Callable[[Listener], Api], listener: Listener, path: str, query: str) -> None:
     assert api(listener).get(f"{path}?{query}").status_code < 500

@@ -1,0 +1,24 @@
+"""Celery's side of streaming."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from streaming.copies import prune_copies
+from streaming.devices import prune_devices
+from streaming.offline import settle_stuck
+
+
+@shared_task(name="streaming.settle")
+def settle(**_: object) -> int:
+    """Every minute: switch off what a crash left half-switched."""
+    return settle_stuck(now=timezone.now())
+
+
+@shared_task(name="streaming.prune")
+def prune(**_: object) -> None:
+    """Every hour: forget removed devices, and copies that ended long ago."""
+    now = timezone.now()
+    prune_copies(now=now)
+    prune_devices(now=now)
