@@ -75,6 +75,7 @@ class Journey:
         yield "plays", self.plays_are_reported
         yield "rightsholders", self.plays_reach_the_platform
         yield "takedown", self.takedown_is_heard
+        yield "offline", self.track_is_kept
 
     # --- the way to each door -------------------------------------------------------------------
 
@@ -298,6 +299,25 @@ class Journey:
         self.control("POST", "publish", json={"what": "revive", "release_id": release})
         self.until(lambda: self.ask_for_stream(TABLET).status_code == 201, "a revived track does not stream")
         return f"403 track_unavailable TAKEN_DOWN after {took:.1f} s · and back"
+
+    def track_is_kept(self) -> str:
+        wish = {"track_id": self.seen.track["id"], "format_id": MP3_128, "client_id": PHONE}
+        registered = self.api("PUT", f"/api/v1/devices/{PHONE}", json={"name": "Ada’s phone"})
+        early = self.api("POST", "/api/v1/offline/copies", json=wish)
+        if registered.status_code != 201 or early.status_code != 409:
+            fail("a device that is not enabled was not refused", early)
+        enabled = self.api("PUT", f"/api/v1/devices/{PHONE}/offline", json={"enabled": True})
+        copy = self.api("POST", "/api/v1/offline/copies", json=wish)
+        if enabled.status_code != 200 or copy.status_code != 201:
+            fail("the track cannot be kept", enabled if enabled.status_code != 200 else copy)
+        self.compare(self.http.get(copy.json()["url"], timeout=30))
+        kept = self.api("GET", "/api/v1/offline/manifest", params={"client_id": PHONE}).json()["copies"]
+        if [track["track_id"] for track in kept] != [self.seen.track["id"]]:
+            fail(f"the manifest names {len(kept)} tracks")
+        if not self.journal("devices", userId=self.seen.platform_user, clientId=PHONE, offlineEnabled=True):
+            fail("the platform's journal does not know the device")
+        places = f"of {enabled.json()['max_tracks']} tracks"
+        return f"409 before, then 1 {places} kept, with a key · leased until {kept[0]['lease_ends_at'][:10]}"
 
     # --- looks ----------------------------------------------------------------------------------
 

@@ -305,7 +305,7 @@ STREAM_BLOCK_SECONDS = env.int("STREAM_BLOCK_SECONDS", default=60)
 NEW_DEVICES_PER_DAY = env.int("NEW_DEVICES_PER_DAY", default=5)
 # How long a device may keep a track without checking in, at most: never beyond what is paid.
 OFFLINE_LEASE_DAYS = env.int("OFFLINE_LEASE_DAYS", default=30)
-# What the keys of kept tracks are derived from. Another one makes all that devices keep unreadable to new keys.
+# What the keys of kept tracks are derived from. With another one, devices fetch again what they keep.
 OFFLINE_KEY_SECRET = env.str("OFFLINE_KEY_SECRET", default="") or (
     "" if PRODUCTION else kept(VAR_DIR / "keys" / "offline_key_secret", make_secret)
 )

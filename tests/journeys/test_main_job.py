@@ -26,7 +26,7 @@ def test_every_step_of_the_journey_holds(house: House) -> None:
     )  # fmt: skip
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert "every step held, 14 of 14" in demo.stdout
+    assert "every step held, 15 of 15" in demo.stdout
     assert "✗" not in demo.stdout
 
 

@@ -24,7 +24,7 @@ from accounts.actions import close_account
 from accounts.models import Listener
 from catalogue.models import Track
 from streaming.copies import check_in, prune_copies
-from streaming.keys import copy_key
+from streaming.keys import copy_key, key_id
 from streaming.models import Device, OfflineCopy, StreamHolder
 from streaming.rules import LATE, NAMED, STEP
 from subscriptions.models import Subscription
@@ -181,6 +181,10 @@ def test_so_many_tracks_and_no_more(phone: Api, device: Device, shelve: Any) -> 
     assert phone.delete(f"offline/copies/{first.pk}?client_id=phone").status_code == 204
     keep(phone, third)
     assert kept(phone) == [second.pk, third.pk]
+    Device.objects.update(generation=2)
+    keep(phone, first)
+    keep(phone, third)
+    assert kept(phone) == [first.pk, third.pk], "what has lost its key counts no longer"
 
 
 def test_without_a_limit_there_is_none(phone: Api, device: Device, track: Track) -> None:
@@ -233,8 +237,10 @@ def test_every_key_is_another(device: Device, settings: Settings) -> None:
     facts = {"listener_id": me, "device_id": me, "track_id": 1, "number": 1}
     changes: list[dict[str, Any]] = [{}, {"listener_id": other}, {"device_id": other}, {"track_id": 2}, {"number": 2}]
     keys = {copy_key(**(facts | change)) for change in changes}
+    names = {key_id(device_id=me, number=1), key_id(device_id=other, number=1), key_id(device_id=me, number=2)}
     settings.OFFLINE_KEY_SECRET = "another"
     assert len(keys | {copy_key(**facts)}) == 6  # type: ignore[arg-type]
+    assert len(names | {key_id(device_id=me, number=1)}) == 4
 
 
 def test_no_key_is_kept_or_logged(phone: Api, device: Device, track: Track, caplog: Any) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +20,7 @@ from outbox.models import Circuit, Message
 from outbox.platform import platform
 from streaming.models import Device
 from streaming.offline import STUCK, begin, settle_stuck, switch_of, take_place, tell_off
+from streaming.tasks import prune, settle
 from subscriptions.models import Plan, Subscription
 from tests.helpers import Api, expect_problem
 from tests.sandbox.platform import Platform
@@ -347,6 +349,16 @@ def test_a_crash_while_switching_off_is_swept_up_too(known: Platform, phone: Api
     assert settle_stuck(now=timezone.now() + STUCK) == 1
     drain()
     assert (state(), is_on_there(subscriber)) == ("OFF", False)
+
+
+def test_the_timetable_sweeps_and_prunes(half_on: Device) -> None:
+    Device.objects.update(switched_at=timezone.now() - STUCK)
+    scheduled = {entry["task"] for entry in django_settings.CELERY_BEAT_SCHEDULE.values()}
+
+    assert {settle.name, prune.name} <= scheduled
+    assert settle() == 1
+    prune()
+    assert Device.objects.exists()
 
 
 def test_the_next_try_settles_a_crash(half_on: Device, phone: Api) -> None:
