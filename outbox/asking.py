@@ -13,7 +13,7 @@ from outbox import circuit
 from outbox.delivery import note_health
 from outbox.platform import platform
 
-AGAIN_SECONDS: Final = 5
+AGAIN_SECONDS: Final = 2
 
 
 class PlatformUnavailable(Refusal):
