@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from django.http import HttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.response import Response
@@ -149,15 +150,15 @@ class StreamEvents(APIView):
     @extend_schema(
         operation_id="stream_events",
         parameters=[OpenApiParameter("client_id", str, required=True)],
-        responses={(200, "text/event-stream"): str},
+        responses={(200, "text/event-stream"): OpenApiTypes.OBJECT},
     )
     def get(self, request: ListenerRequest) -> HttpResponse:
         """Server-sent events: who holds the stream, at once and whenever that changes.
 
         Each event `stream` has the whole state as this device sees it: `client_id` of the one that plays (null when
-        nothing does) with `stream_id`, `track_id`, `since` and `expires_at`, and `blocked_until`, until when this
-        device is refused. Nothing is lost by coming back. After ten minutes at most the answer ends: come back
-        with a token that holds.
+        nothing does) with its name as `holder`, `stream_id`, `track_id`, `since` and `expires_at`, and
+        `blocked_until`, until when this device is refused. Nothing is lost by coming back. After ten minutes at most
+        the answer ends: come back with a token that holds.
         """
         listener_id, client_id = listener_id_of(request), device_in(request)
         state = told(holder_of(listener_id), client_id=client_id, now=timezone.now())

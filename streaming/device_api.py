@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from kernel.errors import InvalidParameter, MissingParameter
 from massivemusic.devices import can_be_told
-from streaming.devices import note_seen, register_device, remove_device
+from streaming.devices import make_known, note_seen, register_device, remove_device
 from streaming.models import Device
 from streaming.offline import known_device, turn_off, turn_on
 from web.callers import IsListener, ListenerRequest, listener_id_of
@@ -131,18 +131,22 @@ class OfflineSwitch(APIView):
 
     @extend_schema(operation_id="device_offline", request=Input, responses=Output)
     def put(self, request: ListenerRequest, client_id: str) -> Response:
-        """Let a registered device keep tracks offline, or no longer. Twice is once.
+        """Let the device keep tracks offline, or no longer. Twice is once. One that was not registered yet is so now.
 
-        403 no_subscription or offline_not_in_plan · 404 device_not_found · 409 device_limit_reached with the
-        plan's `limit` · 503 platform_unavailable: nothing has changed, try again in Retry-After seconds.
-        Switching off is never refused.
+        403 no_subscription or offline_not_in_plan · 409 device_limit_reached with the plan's `limit` · 429
+        too_many_new_devices · 503 platform_unavailable: nothing has changed, try again in Retry-After seconds.
+        404 device_not_found to one that was removed, or that nobody knows and is to be off.
         """
         wish = self.Input(data=request.data)
         wish.is_valid(raise_exception=True)
         listener_id, now = listener_id_of(request), timezone.now()
-        switch = turn_on if wish.validated_data["enabled"] else turn_off
-        switch(listener_id=listener_id, client_id=checked(client_id), now=now)
-        device = known_device(listener_id=listener_id, client_id=client_id)
-        note_seen(device, now=now)
-        state = {"offline_enabled": device.offline == Device.Offline.ON, "max_tracks": device.max_tracks}
+        checked(client_id)
+        if wish.validated_data["enabled"]:
+            make_known(listener_id=listener_id, client_id=client_id, now=now)
+            turn_on(listener_id=listener_id, client_id=client_id, now=now)
+        else:
+            turn_off(listener_id=listener_id, client_id=client_id, now=now)
+        known = known_device(listener_id=listener_id, client_id=client_id)
+        note_seen(known, now=now)
+        state = {"offline_enabled": known.offline == Device.Offline.ON, "max_tracks": known.max_tracks}
         return Response(self.Output(state).data)

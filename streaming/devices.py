@@ -48,6 +48,15 @@ def register_device(
     return device, was_away
 
 
+def make_known(*, listener_id: UUID, client_id: str, now: datetime) -> None:
+    """Register a device that calls before it has said anything about itself; one that was removed stays so.
+
+    Raises as `register_device` does.
+    """
+    if not Device.objects.filter(listener=listener_id, client_id=client_id).exists():
+        register_device(listener_id=listener_id, client_id=client_id, facts={}, now=now)
+
+
 def check_quota(listener_id: UUID, *, now: datetime) -> None:
     """Raises TooManyNewDevices, saying when there will be room. Devices that were removed since count too."""
     most: int = settings.NEW_DEVICES_PER_DAY

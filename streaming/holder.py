@@ -62,8 +62,9 @@ CLAIM: Final = """
     SELECT g.platform_id, g.country, g.release_id FROM granted g, claimed
 """
 BLOCKED: Final = """
-    SELECT client_id, to_timestamp((blocks ->> %(client)s)::float8), clock_timestamp()
-      FROM streaming_streamholder WHERE listener_id = %(listener)s
+    SELECT coalesce(nullif(d.name, ''), h.client_id), to_timestamp((h.blocks ->> %(client)s)::float8), clock_timestamp()
+      FROM streaming_streamholder h LEFT JOIN streaming_device d USING (listener_id, client_id)
+     WHERE listener_id = %(listener)s
 """
 RELEASE: Final = """
     UPDATE streaming_streamholder SET plays_until = greatest(since, clock_timestamp())
@@ -82,7 +83,7 @@ class Grant:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Blocked:
-    """This device was displaced: by whom, until when, and how many seconds that is."""
+    """This device was displaced: by which one (its name, or else its id), until when, and how many seconds that is."""
 
     holder: str
     until: datetime

@@ -21,7 +21,7 @@ from django.utils import timezone
 from psycopg.rows import dict_row
 
 from kernel.values import rfc3339
-from streaming.models import StreamHolder
+from streaming.models import Device, StreamHolder
 from web.live import event
 
 State = dict[str, Any]
@@ -35,8 +35,9 @@ AGAIN_SECONDS: Final = 1.0  # before PostgreSQL is tried again
 DEVICES: Final = 8  # of a listener, which wait at one process
 LAST_SECONDS: Final = 600.0  # then the client comes anew, with a token that still holds
 HOLDERS: Final = """
-    SELECT listener_id, client_id, stream_id, track_id, since, plays_until, blocks
-      FROM streaming_streamholder WHERE listener_id = ANY (%s)
+    SELECT listener_id, client_id, d.name, stream_id, track_id, since, plays_until, blocks
+      FROM streaming_streamholder LEFT JOIN streaming_device d USING (listener_id, client_id)
+     WHERE listener_id = ANY (%s)
 """
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,10 @@ log = logging.getLogger(__name__)
 def holder_of(listener_id: UUID) -> State | None:
     """The row from which `told` reads."""
     row = StreamHolder.objects.filter(listener_id=listener_id).values().first()
-    return None if row is None else dict(row)
+    if row is None:
+        return None
+    device = Device.objects.filter(listener_id=listener_id, client_id=row["client_id"]).first()
+    return row | {"name": device and device.name}
 
 
 def told(row: State | None, *, client_id: str, now: datetime) -> State:
@@ -58,6 +62,7 @@ def told(row: State | None, *, client_id: str, now: datetime) -> State:
         return {"client_id": None, "blocked_until": blocked}
     return {
         "client_id": row["client_id"],
+        "holder": row["name"] or row["client_id"],
         "stream_id": str(row["stream_id"]),
         "track_id": row["track_id"],
         "since": rfc3339(row["since"]),

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from django.db.models import Count
 from django.utils import timezone
 
 from accounts.models import Listener
-from desk.cells import Table, label, moment
-from desk.story import chapter, listed
-from streaming.models import StreamHolder
+from desk.cells import Table, label, link, moment
+from desk.story import LATEST, chapter, listed
+from streaming.models import Device, StreamHolder
+
+
+@chapter("Devices", model="streaming.Device", place=46)
+def devices(listener: Listener) -> Table:
+    own = Device.objects.filter(listener=listener).annotate(kept=Count("copies")).order_by("-last_seen_at")[:LATEST]
+    return Table(
+        headers=["device", "model", "app", "seen", "offline", "tracks kept", "removed"],
+        rows=[
+            [
+                link(each), each.model or "–", each.app_version or "–", moment(each.last_seen_at),
+                label(each.get_offline_display(), "success" if each.offline == Device.Offline.ON else ""),
+                each.kept, moment(each.removed_at),
+            ]
+            for each in own
+        ],
+    )  # fmt: skip
 
 
 @chapter("What plays", model="streaming.StreamHolder", place=45)

@@ -20,6 +20,6 @@ NO_NOTICE = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("streaming", "0001_initial")]
+    dependencies = [("streaming", "0002_devices")]
 
     operations = [migrations.RunSQL(NOTICE, NO_NOTICE)]

@@ -21,7 +21,7 @@ from tests.helpers import Api, play
 pytestmark = pytest.mark.django_db
 CHAPTERS = [
     "Subscriptions", "When they could stream", "What the platform was told", "What billing said", "What plays",
-    "Messages to the platform", "Plays", "The latest plays", "Where they lived",
+    "Devices", "Messages to the platform", "Plays", "The latest plays", "Where they lived",
 ]  # fmt: skip
 
 

@@ -149,7 +149,7 @@ def test_a_lost_connection_is_made_again(subscriber: Listener, track: Track, mon
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND query LIKE '%streaming_streamholder WHERE listener_id = ANY%'"
+                " WHERE datname = current_database() AND query LIKE '%WHERE listener_id = ANY%'"
                 " AND pid <> pg_backend_pid()"
             )
 
@@ -218,6 +218,7 @@ def events(phone: Api, query: str = "client_id=phone") -> Any:
 def test_begins_with_the_state_as_it_is(subscriber: Listener, track: Track, api: Callable[[Listener], Api]) -> None:
     claim(subscriber, track, "phone")
     claim(subscriber, track, "tablet")
+    api(subscriber).put("devices/tablet", {"name": "Ada’s tablet"})
 
     response = events(api(subscriber))
 
@@ -226,7 +227,7 @@ def test_begins_with_the_state_as_it_is(subscriber: Listener, track: Track, api:
     retry, event, _ = response.content.decode().split("\n\n")
     assert retry == "retry: 3000"
     state = json.loads(event.split("data: ")[1])
-    assert (state["client_id"], state["track_id"]) == ("tablet", track.pk)
+    assert (state["client_id"], state["holder"], state["track_id"]) == ("tablet", "Ada’s tablet", track.pk)
     assert state["blocked_until"] is not None
     assert KEY in response.wsgi_request.META
 

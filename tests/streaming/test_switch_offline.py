@@ -85,8 +85,18 @@ def test_the_wish_is_a_truth(phone: Api, body: Any) -> None:
 def test_another_listeners_device_is_none(known: Platform, api: Any, make_listener: Any, subscribe: Any) -> None:
     other = make_listener()
     subscribe(other)
-    for enabled in (True, False):
-        expect_problem(switch(api(other), enabled), 404, "device_not_found")
+
+    expect_problem(switch(api(other), False), 404, "device_not_found")
+
+    assert not Device.objects.filter(listener=other).exists()
+
+
+def test_one_that_has_not_registered_yet_is_registered(known: Platform, phone: Api, subscriber: Listener) -> None:
+    answer = phone.put("devices/tablet/offline", {"enabled": True})
+
+    assert answer.status_code == 200, answer.content
+    device = Device.objects.get(listener=subscriber, client_id="tablet")
+    assert (device.offline, device.name) == ("ON", "")
 
 
 def test_a_removed_device_is_off_there_too(known: Platform, phone: Api, subscriber: Listener) -> None:

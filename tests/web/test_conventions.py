@@ -22,7 +22,7 @@ PATHS = [
     f"me/exports/{NOBODYS}", "me", "catalogue/search?q=a", "catalogue/tracks?ids=1", "catalogue/tracks/1",
     "catalogue/tracks/1/availability", "catalogue/releases", "catalogue/releases/1", "catalogue/artists/1",
     "catalogue/artists/1/releases", "catalogue/changes", "subscription", "subscription/history", "streams/current",
-    "plays", "devices", "offline/manifest?client_id=phone",
+    "plays", "devices", "offline/manifest?client_id=phone", "streams/events?client_id=phone",
 ]  # fmt: skip
 OTHER_METHODS = {
     "streams", "subscriptions/check", "me/exports", "devices/phone", "devices/phone/offline", "offline/copies",
