@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from kombu import pools
@@ -56,6 +57,18 @@ def plans(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("transactional_db" if marker and marker.kwargs.get("transaction") else "db")
         rows = import_module("subscriptions.migrations.0002_plans").PLANS
         Plan.objects.bulk_create([Plan(**row) for row in rows], ignore_conflicts=True)
+
+
+@pytest.fixture
+def no_database(transactional_db: None) -> Iterator[None]:
+    """A PostgreSQL that refuses every connection."""
+    target = connection.settings_dict
+    before = {name: target[name] for name in ("HOST", "PORT")}
+    connection.close()
+    target.update(HOST="127.0.0.1", PORT="9")
+    yield
+    connection.close()
+    target.update(before)
 
 
 @pytest.fixture

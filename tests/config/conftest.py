@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.db.models.functions import Now
 from pytest_django import Settings
 
@@ -17,18 +16,6 @@ from config import checks
 from outbox.models import Message
 
 Make = Callable[..., Any]
-
-
-@pytest.fixture
-def no_database(transactional_db: None) -> Iterator[None]:
-    """A PostgreSQL that refuses every connection."""
-    target = connection.settings_dict
-    before = {name: target[name] for name in ("HOST", "PORT")}
-    connection.close()
-    target.update(HOST="127.0.0.1", PORT="9")
-    yield
-    connection.close()
-    target.update(before)
 
 
 @pytest.fixture

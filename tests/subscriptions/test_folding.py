@@ -64,8 +64,9 @@ CHANGES = [
     change(6, hours=9, status="active", plan_code="standard", recurring_fee=7),
     change(7, hours=10, status="cancelled"),
 ]
-# The last two in one second: the ids decide.
+# Two in one second: the ids decide.
 TIES = [*SNAPSHOTS[:5], fact(6, hours=9, plan_code="standard"), fact(7, hours=9, status="cancelled")]
+EARLY_TIES = [SNAPSHOTS[0], fact(2, hours=1, cancel_at_period_end=True), fact(3, hours=1), *SNAPSHOTS[3:]]
 
 
 @pytest.mark.parametrize(
@@ -74,8 +75,9 @@ TIES = [*SNAPSHOTS[:5], fact(6, hours=9, plan_code="standard"), fact(7, hours=9,
         (SNAPSHOTS, [(0, 1, "ACTIVE"), (1, 2, "CANCELLING"), (2, 3, "ACTIVE"), (3, 9, "GRACE"), (9, 10, "ACTIVE")]),
         (CHANGES, [(0, 1, "ACTIVE"), (1, 2, "CANCELLING"), (2, 3, "ACTIVE"), (3, 8, "GRACE"), (9, 10, "ACTIVE")]),
         (TIES, [(0, 1, "ACTIVE"), (1, 2, "CANCELLING"), (2, 3, "ACTIVE"), (3, 9, "GRACE")]),
+        (EARLY_TIES, [(0, 1, "ACTIVE"), (1, 3, "ACTIVE"), (3, 9, "GRACE"), (9, 10, "ACTIVE")]),
     ],
-    ids=["snapshots", "changes", "ties"],
+    ids=["snapshots", "changes", "ties", "early ties"],
 )  # fmt: skip
 def test_all_orders_of_seven_events_with_repeats_end_alike(seven: list[Fact], history: Any) -> None:
     outcomes = {fold([*order, *order[::3]]) for order in itertools.permutations(seven)}  # 5,040 orders, 3 repeats
