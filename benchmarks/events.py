@@ -145,9 +145,9 @@ def refused(answer: requests.Response) -> bool:
     return answer.status_code != 201
 
 
-def wait_until(done: Callable[[], bool]) -> float:
+def wait_until(done: Callable[[], bool], *, seconds: float = GONE_WITHIN) -> float:
     """The time at which it was so. Raises TimeoutError when it is not so for long."""
-    end = time.perf_counter() + GONE_WITHIN
+    end = time.perf_counter() + seconds
     while not done():
         if time.perf_counter() > end:
             raise TimeoutError("waited in vain")
