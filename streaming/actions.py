@@ -33,6 +33,7 @@ class IssuedStream:
     url: str
     expires_at: datetime
     mime_type: str
+    format_id: int
 
 
 def issue_stream(*, listener_id: UUID, wish: StreamWish, now: datetime) -> IssuedStream:
@@ -48,6 +49,7 @@ def issue_stream(*, listener_id: UUID, wish: StreamWish, now: datetime) -> Issue
         client_id=wish.client_id,
         stream_id=stream_id,
         track_id=wish.track_id,
+        format_id=format_.id,
         release_id=wish.release_id,
         now=now,
         block_seconds=settings.STREAM_BLOCK_SECONDS,
@@ -58,7 +60,7 @@ def issue_stream(*, listener_id: UUID, wish: StreamWish, now: datetime) -> Issue
         platform(),
         user_id=grant.platform_id,
         track_id=wish.track_id,
-        format_id=wish.format_id,
+        format_id=format_.id,
         client_id=wish.client_id,
         country=grant.country,
         release_id=grant.release_id,
@@ -69,6 +71,7 @@ def issue_stream(*, listener_id: UUID, wish: StreamWish, now: datetime) -> Issue
         url=url,
         expires_at=now + timedelta(seconds=settings.STREAM_URL_SECONDS),
         mime_type=HLS_MIME_TYPE if wish.hls else format_.mime_type,
+        format_id=format_.id,
     )
 
 

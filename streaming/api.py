@@ -30,12 +30,18 @@ from web.live import event, respond_live
 INT32 = 2**31 - 1
 
 
+Codec = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+Codecs = Annotated[list[Codec], msgspec.Meta(min_length=1, max_length=20)]
+
+
 class WishBody(msgspec.Struct):
     """The body of POST /streams, as strict as the serializer beside the view."""
 
     track_id: Annotated[int, msgspec.Meta(ge=1, le=INT32)]
-    format_id: Annotated[int, msgspec.Meta(ge=1, le=INT32)]
     client_id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    format_id: Annotated[int, msgspec.Meta(ge=1, le=INT32)] | None = None
+    accept: Codecs | None = None
+    max_bitrate: Annotated[int, msgspec.Meta(ge=1, le=INT32)] | None = None
     release_id: Annotated[int, msgspec.Meta(ge=1, le=INT32)] | None = None
     delivery: Literal["progressive", "hls"] = "progressive"
 
@@ -58,13 +64,34 @@ class Streams(APIView):
 
     class Input(serializers.Serializer[Any]):
         track_id = serializers.IntegerField(min_value=1, max_value=INT32)
-        format_id = serializers.IntegerField(min_value=1, max_value=INT32)
+        format_id = serializers.IntegerField(
+            min_value=1,
+            max_value=INT32,
+            required=False,
+            allow_null=True,
+            help_text="one of /config, or leave it out and",
+        )
+        accept = serializers.ListField(
+            child=serializers.CharField(max_length=32), min_length=1, max_length=20, required=False, allow_null=True,
+            help_text="the codecs that the device plays, such as aac and mp3, of which the best that fits is chosen",
+        )  # fmt: skip
+        max_bitrate = serializers.IntegerField(
+            min_value=1, max_value=INT32, required=False, allow_null=True, help_text="with accept, in kbit/s"
+        )
         client_id = serializers.CharField(max_length=255, trim_whitespace=False, help_text="the device's own id")
         release_id = serializers.IntegerField(min_value=1, max_value=INT32, required=False, allow_null=True)
         delivery = serializers.ChoiceField(choices=["progressive", "hls"], default="progressive")
 
         class Meta:
             ref_name = "StreamWish"
+
+        def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+            by_id, by_codec = (attrs.get(name) is not None for name in ("format_id", "accept"))
+            if not by_id and not by_codec:
+                raise serializers.ValidationError({"format_id": "or accept is required"}, code="required")
+            if by_id and by_codec:
+                raise serializers.ValidationError({"accept": "may not stand beside format_id"})
+            return attrs
 
     class Output(serializers.Serializer[Any]):
         stream_id = serializers.UUIDField()
@@ -98,13 +125,15 @@ class Streams(APIView):
         """The body as a wish. What msgspec refuses, the serializer explains; what it cannot, the parser did."""
         try:
             wish = read_wish(body)
-            if "\x00" in wish.client_id:
+            if "\x00" in wish.client_id or (wish.format_id is None) is (wish.accept is None):
                 raise ValueError
         except (msgspec.MsgspecError, ValueError, RecursionError):
             wish = self.explained(body)
         return StreamWish(
             track_id=wish.track_id,
             format_id=wish.format_id,
+            accept=wish.accept or (),
+            max_bitrate=wish.max_bitrate,
             client_id=wish.client_id,
             release_id=wish.release_id,
             hls=wish.delivery == "hls",
@@ -127,7 +156,7 @@ def answer(wish: StreamWish, issued: IssuedStream) -> HttpResponse:
             "expires_at": issued.expires_at,
             "mime_type": issued.mime_type,
             "track_id": wish.track_id,
-            "format_id": wish.format_id,
+            "format_id": issued.format_id,
             "client_id": wish.client_id,
         }
     )

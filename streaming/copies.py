@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -21,7 +21,7 @@ from outbox.platform import platform
 from streaming.devices import note_seen
 from streaming.entitlement import standing
 from streaming.keys import copy_key, key_id
-from streaming.models import Device, OfflineCopy
+from streaming.models import Device, OfflineCopy, StreamGrant
 from streaming.offline import DeviceNotFound, OfflineNotInPlan, offline_right
 from streaming.refusals import NoSubscription, StreamWish, format_wanted, refusal_by
 from streaming.rules import LATE, NAMED, Ended, is_lapsed, lease_end, renewed
@@ -48,6 +48,7 @@ class IssuedCopy:
     expires_at: datetime
     mime_type: str
     release_id: int
+    format_id: int
     lease_ends_at: datetime
     key_id: str
     key: bytes
@@ -81,6 +82,7 @@ def issue_copy(*, listener_id: UUID, wish: StreamWish, now: datetime) -> IssuedC
     Asking again renews. Raises what a stream does, and OfflineNotInPlan, DeviceNotAuthorised, OfflineTracksFull.
     """
     format_ = format_wanted(wish)
+    wish = replace(wish, format_id=format_.id)
     who = standing(listener_id=listener_id, track_id=wish.track_id, now=now)
     if (no := refusal_by(who, wish)) is not None:
         raise no
@@ -93,7 +95,7 @@ def issue_copy(*, listener_id: UUID, wish: StreamWish, now: datetime) -> IssuedC
         platform(),
         user_id=device.listener.platform_id,
         track_id=wish.track_id,
-        format_id=wish.format_id,
+        format_id=format_.id,
         client_id=wish.client_id,
         country=device.listener.country,
         release_id=who.release_id,
@@ -106,6 +108,7 @@ def issue_copy(*, listener_id: UUID, wish: StreamWish, now: datetime) -> IssuedC
         expires_at=now + timedelta(seconds=settings.STREAM_URL_SECONDS),
         mime_type=HLS_MIME_TYPE if wish.hls else format_.mime_type,
         release_id=who.release_id,
+        format_id=format_.id,
         lease_ends_at=lease,
         key_id=key_id(device_id=device.pk, number=number),
         key=copy_key(listener_id=listener_id, device_id=device.pk, track_id=wish.track_id, number=number),
@@ -128,6 +131,17 @@ def hold_copy(
     facts = {"release_id": release_id, "format_id": wish.format_id, "key_number": device.generation}
     copy, _ = OfflineCopy.objects.update_or_create(
         device=device, track_id=wish.track_id, defaults=facts | {"lease_ends_at": lease}
+    )
+    StreamGrant.objects.create(
+        listener_id=listener_id,
+        issued_at=now,
+        stream_id=copy.pk,
+        track_id=wish.track_id,
+        release_id=release_id,
+        format_id=wish.format_id,
+        client_id=wish.client_id,
+        country=device.listener.country,
+        offline=True,
     )
     return device, copy
 

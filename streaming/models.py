@@ -13,7 +13,8 @@ class StreamHolder(models.Model):
     """The one device that streams for a listener, and the devices that are refused for a while.
 
     One row per listener, changed by one statement on PostgreSQL's clock (`streaming.holder`).
-    `blocks` maps the client_id of each displaced device to the Unix time its block ends.
+    `blocks` maps the client_id of each displaced device to the Unix time its block ends. `others` maps those that
+    stream beside it, where the plan lets several, to when their track will have ended.
     """
 
     listener = models.OneToOneField("accounts.Listener", on_delete=models.CASCADE, primary_key=True)
@@ -23,12 +24,38 @@ class StreamHolder(models.Model):
     since = models.DateTimeField()
     plays_until = models.DateTimeField(help_text="when the track that was issued last will have ended")
     blocks = models.JSONField(default=dict)
+    others = models.JSONField(default=dict, db_default={})
 
     class Meta:
         constraints = [CheckConstraint(condition=Q(plays_until__gte=F("since")), name="streamholder_plays_forward")]
 
     def __str__(self) -> str:
         return f"{self.client_id} since {self.since:%H:%M:%S}"
+
+
+class StreamGrant(models.Model):
+    """A stream that was issued, under the listener's pseudonym: what a play that is reported can be held against.
+
+    Partitioned by the month of `issued_at`, and dropped month by month. No foreign key: nothing here is looked up on
+    the way of a stream.
+    """
+
+    pk = models.CompositePrimaryKey("listener_id", "issued_at", "stream_id")
+    listener_id = models.UUIDField()
+    issued_at = models.DateTimeField()
+    stream_id = models.UUIDField()
+    track_id = models.IntegerField()
+    release_id = models.IntegerField()
+    format_id = models.IntegerField()
+    client_id = models.CharField(max_length=255)
+    country = models.CharField(max_length=2)
+    offline = models.BooleanField()
+
+    class Meta:
+        db_table = "streaming_grant"
+
+    def __str__(self) -> str:
+        return f"track {self.track_id} at {self.issued_at:%Y-%m-%d %H:%M:%S}"
 
 
 class DeviceQuerySet(models.QuerySet["Device"]):

@@ -60,7 +60,7 @@ def issued_answer(wish: StreamWish, issued: IssuedCopy) -> HttpResponse:
             "mime_type": issued.mime_type,
             "track_id": wish.track_id,
             "release_id": issued.release_id,
-            "format_id": wish.format_id,
+            "format_id": issued.format_id,
             "client_id": wish.client_id,
             "lease_ends_at": issued.lease_ends_at,
             "key_id": issued.key_id,

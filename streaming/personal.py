@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from accounts.registry import Rows, forgets, tells
-from streaming.models import Device, OfflineCopy, StreamHolder
+from streaming.models import Device, OfflineCopy, StreamGrant, StreamHolder
 
 
 @tells("streams")
 def streams(listener_id: UUID) -> Rows:
     own = StreamHolder.objects.filter(listener=listener_id)
-    return own.values("client_id", "stream_id", "track_id", "since", "plays_until", "blocks")
+    return own.values("client_id", "stream_id", "track_id", "since", "plays_until", "blocks", "others")
+
+
+@tells("streams_issued")
+def streams_issued(listener_id: UUID) -> Rows:
+    own = StreamGrant.objects.filter(listener_id=listener_id).order_by("issued_at")
+    return own.values(
+        "issued_at", "stream_id", "track_id", "release_id", "format_id", "client_id", "country", "offline"
+    ).iterator()
 
 
 @tells("devices")
@@ -32,5 +40,7 @@ def offline_copies(listener_id: UUID) -> Rows:
 
 @forgets
 def forget_devices(listener_ids: Sequence[UUID]) -> None:
+    """What was issued stays, without the device, as long as plays may still be held against it."""
     Device.objects.filter(listener__in=listener_ids).delete()
     StreamHolder.objects.filter(listener__in=listener_ids).delete()
+    StreamGrant.objects.filter(listener_id__in=listener_ids).exclude(client_id="").update(client_id="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,21 +28,40 @@ class TrackUnavailable(Refusal):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamWish:
-    """What a device asks for. `hls` wants a playlist instead of one file."""
+    """What a device asks for: a format, or the codecs it can play and at most how many kbit/s.
+
+    `hls` wants a playlist instead of one file.
+    """
 
     track_id: int
-    format_id: int
     client_id: str
+    format_id: int | None = None
+    accept: Sequence[str] = ()
+    max_bitrate: int | None = None
     release_id: int | None = None
     hls: bool = False
 
 
 def format_wanted(wish: StreamWish) -> Format:
-    """The format of the wish. Raises InvalidParameter for one that cannot be streamed."""
+    """The format of the wish, or the best of those that fit it. Raises InvalidParameter where none can be streamed."""
+    if wish.format_id is None:
+        return best_format(wish)
     known = FORMATS.get(wish.format_id)
     if known is None or not known.streamable:
         raise wrong("format_id", f"format {wish.format_id} cannot be streamed")
     return known
+
+
+def best_format(wish: StreamWish) -> Format:
+    """The highest bitrate of the codecs that the device can play. Raises InvalidParameter."""
+    codecs = {codec.lower() for codec in wish.accept}
+    fitting = [each for each in FORMATS.values() if each.streamable and each.codec.lower() in codecs]
+    if wish.max_bitrate is not None:
+        fitting = [each for each in fitting if (each.bitrate or 0) <= wish.max_bitrate]
+    if not fitting:
+        there_are = ", ".join(f"{each.codec.lower()} {each.bitrate}" for each in FORMATS.values() if each.streamable)
+        raise wrong("accept", f"nothing fits; there are {there_are}")
+    return max(fitting, key=lambda each: each.bitrate or 0)
 
 
 def refusal_by(who: Standing | None, wish: StreamWish) -> Refusal | None:

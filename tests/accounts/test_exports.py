@@ -63,7 +63,8 @@ def test_holds_all_of_ones_own_and_nothing_of_anybody_elses(
     assert set(files) == {
         "account.json", "changes_by_staff.json", "email_addresses.json", "country_history.json", "sessions.json",
         "subscriptions.json", "told_to_the_platform.json", "subscription_history.json",
-        "billing_events.json", "plays.json", "streams.json", "devices.json", "offline_copies.json",
+        "billing_events.json", "plays.json", "streams.json", "streams_issued.json", "devices.json",
+        "offline_copies.json",
     }  # fmt: skip
     assert me.user is not None
     assert files["account.json"][0]["email"] == me.user.email

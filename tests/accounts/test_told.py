@@ -29,6 +29,7 @@ TOLD: dict[str, tuple[str, dict[str, str]]] = {
     "billing_events": ("billing.BillingEvent", {}),
     "plays": ("usage.Play", {}),
     "streams": ("streaming.StreamHolder", {}),
+    "streams_issued": ("streaming.StreamGrant", {}),
     "devices": ("streaming.Device", {}),
     "offline_copies": ("streaming.OfflineCopy", {"device_id": "device__client_id"}),
 }

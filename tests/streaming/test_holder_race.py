@@ -33,6 +33,7 @@ def claim(listener: Listener, track: Track, device: str) -> bool:
             client_id=device,
             stream_id=uuid4(),
             track_id=track.pk,
+            format_id=26,
             now=timezone.now(),
             block_seconds=300,
         )

@@ -21,8 +21,10 @@ from accounts.actions import close_account
 from accounts.models import Listener
 from catalogue.models import Track
 from streaming.api import Streams, read_wish
-from streaming.models import StreamHolder
+from streaming.models import StreamGrant, StreamHolder
+from subscriptions.models import Plan
 from tests.helpers import Api, apply_member, expect_problem, offer, release_event, track_member
+from usage.partitions import drop_partitions, ensure_partitions
 
 pytestmark = pytest.mark.django_db
 
@@ -256,7 +258,9 @@ def test_takes_any_device_id(phone: Api, track: Track, client_id: str) -> None:
         {},
         optional={
             "track_id": st.one_of(st.integers(-1, 2**31), st.none()),
-            "format_id": st.one_of(st.integers(-1, 100), st.booleans()),
+            "format_id": st.one_of(st.integers(-1, 100), st.booleans(), st.none()),
+            "accept": st.one_of(st.none(), st.lists(st.sampled_from(["mp3", "aac", "ogg", 7]), max_size=3)),
+            "max_bitrate": st.one_of(st.none(), st.integers(-1, 400)),
             "client_id": st.one_of(st.text(max_size=3), st.just("x" * 256), st.none()),
             "release_id": st.one_of(st.none(), st.integers(0, 3)),
             "delivery": st.sampled_from(["hls", "progressive", "HLS", None]),
@@ -269,13 +273,62 @@ def test_what_is_read_fast_is_what_the_schema_says(body: dict[str, Any]) -> None
         read = read_wish(json.dumps(body).encode())
     except Exception:  # noqa: BLE001
         return
-    if "\x00" in read.client_id or not read.client_id:
+    if "\x00" in read.client_id or not read.client_id or (read.format_id is None) is (read.accept is None):
         return
 
     documented = Streams.Input(data=body)
 
     assert documented.is_valid(), documented.errors
     assert {name: getattr(read, name) for name in documented.validated_data} == documented.validated_data
+
+
+# --- a format by what the device can play ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "format_id"),
+    [
+        ({"accept": ["aac", "mp3"]}, 56),
+        ({"accept": ["mp3"]}, 26),
+        ({"accept": ["MP3", "ogg"]}, 26),
+        ({"accept": ["he-aac", "aac"], "max_bitrate": 100}, 55),
+        ({"accept": ["he-aac", "aac"], "max_bitrate": 64}, 55),
+        ({"accept": ["aac", "mp3", "he-aac"], "max_bitrate": 128}, 26),
+    ],
+)
+def test_chooses_the_best_that_the_device_can_play(
+    phone: Api, track: Track, asked: dict[str, Any], format_id: int
+) -> None:
+    body = wish(track) | asked
+    del body["format_id"]
+
+    issued = expect_stream(phone.post("streams", body))
+
+    assert issued["format_id"] == format_id
+    assert parse_qs(urlsplit(issued["url"]).query)["formatId"] == [str(format_id)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "pointer"),
+    [
+        ({"accept": ["ogg"]}, "/accept"),
+        ({"accept": []}, "/accept"),
+        ({"accept": ["mp3"], "max_bitrate": 64}, "/accept"),
+        ({"accept": "mp3"}, "/accept"),
+        ({"accept": ["mp3"] * 21}, "/accept"),
+        ({"accept": ["x" * 33]}, "/accept/0"),
+        ({"accept": ["mp3"], "max_bitrate": 0}, "/max_bitrate"),
+        ({"accept": ["mp3"], "format_id": 26}, "/accept"),
+    ],
+)
+def test_says_when_nothing_fits(phone: Api, track: Track, asked: dict[str, Any], pointer: str) -> None:
+    body = wish(track) | asked
+    if "format_id" not in asked:
+        del body["format_id"]
+
+    errors = expect_problem(phone.post("streams", body), 400, "invalid_parameter")["errors"]
+
+    assert [error["pointer"] for error in errors] == [pointer]
 
 
 # --- one device -----------------------------------------------------------------------------------
@@ -289,7 +342,8 @@ def later(seconds: float) -> None:
             UPDATE streaming_streamholder SET
                 since = since - %(s)s * interval '1 second',
                 plays_until = plays_until - %(s)s * interval '1 second',
-                blocks = (SELECT coalesce(jsonb_object_agg(key, value::float8 - %(s)s), '{}') FROM jsonb_each(blocks))
+                blocks = (SELECT coalesce(jsonb_object_agg(key, value::float8 - %(s)s), '{}') FROM jsonb_each(blocks)),
+                others = (SELECT coalesce(jsonb_object_agg(key, value::float8 - %(s)s), '{}') FROM jsonb_each(others))
             """,
             {"s": seconds},
         )
@@ -404,3 +458,95 @@ def test_shows_who_holds_the_stream(phone: Api, track: Track) -> None:
 @pytest.mark.parametrize("query", ["", "?client_id=", "?client_id=" + "x" * 256])
 def test_giving_up_needs_a_device(phone: Api, query: str) -> None:
     expect_problem(phone.delete(f"streams/current{query}"), 400, "missing_parameter")
+
+
+# --- several devices ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair(subscriber: Listener) -> None:
+    """The listener's plan lets two devices stream."""
+    Plan.objects.filter(subscription__listener=subscriber).update(concurrent_streams=2)
+
+
+@pytest.mark.usefixtures("pair")
+def test_a_plan_for_two_displaces_the_one_whose_track_ends_first(phone: Api, track: Track) -> None:
+    for device in ("A", "B"):
+        expect_stream(phone.post("streams", wish(track, device)))
+        later(10)
+    expect_stream(phone.post("streams", wish(track, "A")))  # it may go on
+    expect_stream(phone.post("streams", wish(track, "C")))
+
+    assert expect_problem(phone.post("streams", wish(track, "B")), 409, "playing_elsewhere")["holder"] == "C"
+    expect_stream(phone.post("streams", wish(track, "A")))
+
+
+@pytest.mark.usefixtures("pair")
+def test_a_plan_for_two_counts_no_device_whose_track_has_ended(phone: Api, track: Track) -> None:
+    expect_stream(phone.post("streams", wish(track, "A")))
+    expect_stream(phone.post("streams", wish(track, "B")))
+    later(300)
+    for device in ("C", "D", "C"):
+        expect_stream(phone.post("streams", wish(track, device)))
+
+    holder = StreamHolder.objects.get()
+    assert (holder.client_id, set(holder.others), holder.blocks) == ("C", {"D"}, {})
+
+
+@pytest.mark.usefixtures("pair")
+def test_a_plan_for_two_lets_each_of_them_give_up(phone: Api, track: Track) -> None:
+    for device in ("A", "B"):
+        expect_stream(phone.post("streams", wish(track, device)))
+
+    assert phone.delete("streams/current?client_id=A").status_code == 204
+
+    expect_stream(phone.post("streams", wish(track, "C")))
+    expect_stream(phone.post("streams", wish(track, "B")))
+    assert StreamHolder.objects.get().blocks == {}
+
+
+def test_a_plan_for_fewer_displaces_as_many_as_are_too_many(phone: Api, subscriber: Listener, track: Track) -> None:
+    plans = Plan.objects.filter(subscription__listener=subscriber)
+    plans.update(concurrent_streams=3)
+    for device in ("A", "B", "C"):
+        expect_stream(phone.post("streams", wish(track, device)))
+    plans.update(concurrent_streams=1)
+
+    expect_stream(phone.post("streams", wish(track, "D")))
+
+    assert set(StreamHolder.objects.get().blocks) == {"A", "B", "C"}
+
+
+# --- grants ---------------------------------------------------------------------------------------
+
+
+def test_what_was_issued_is_written_down(phone: Api, subscriber: Listener, track: Track) -> None:
+    issued = expect_stream(phone.post("streams", wish(track, "A")))
+    expect_stream(phone.post("streams", wish(track, "B")))
+    expect_problem(phone.post("streams", wish(track, "A")), 409, "playing_elsewhere")
+
+    first, second = StreamGrant.objects.order_by("issued_at")
+
+    assert (str(first.stream_id), first.listener_id, first.client_id) == (issued["stream_id"], subscriber.pk, "A")
+    assert (first.track_id, first.release_id, first.format_id) == (track.pk, track.release_id, 26)
+    assert (first.country, first.offline, second.client_id) == ("GB", False, "B")
+
+
+def test_grants_lie_in_the_partition_of_their_month(phone: Api, track: Track) -> None:
+    expect_stream(phone.post("streams", wish(track, "A")))
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tableoid::regclass::text FROM streaming_grant")
+        [(name,)] = cursor.fetchall()
+    assert name == f"streaming_grant_{timezone.now():%Y_%m}"
+
+
+def test_old_grants_are_dropped_month_by_month() -> None:
+    now = datetime(2031, 6, 15, tzinfo=UTC)
+    ensure_partitions(now=now, table="streaming_grant")
+
+    gone = drop_partitions(now=now, table="streaming_grant", months=2)
+
+    assert gone[-1] == "streaming_grant_2031_03"
+    assert "streaming_grant_2031_04" not in gone
+    assert drop_partitions(now=now, table="streaming_grant", months=2) == []

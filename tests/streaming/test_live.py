@@ -34,8 +34,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def claim(listener: Listener, track: Track, device: str) -> bool:
     grant = claim_stream(
-        listener_id=listener.pk, client_id=device, stream_id=uuid4(), track_id=track.pk, now=timezone.now(),
-        block_seconds=60,
+        listener_id=listener.pk, client_id=device, stream_id=uuid4(), track_id=track.pk, format_id=26,
+        now=timezone.now(), block_seconds=60,
     )  # fmt: skip
     return grant is not None
 

@@ -25,7 +25,7 @@ from accounts.models import Listener
 from catalogue.models import Track
 from streaming.copies import check_in, prune_copies
 from streaming.keys import copy_key, key_id
-from streaming.models import Device, OfflineCopy, StreamHolder
+from streaming.models import Device, OfflineCopy, StreamGrant, StreamHolder
 from streaming.rules import LATE, NAMED, STEP
 from subscriptions.models import Subscription
 from tests.helpers import Api, apply_member, expect_problem, offer, release_event, track_member
@@ -81,6 +81,8 @@ def test_a_track_to_keep(phone: Api, subscriber: Listener, device: Device, track
     assert (query["userId"], query["clientId"], query["country"]) == (subscriber.platform_id, "phone", "GB")
     assert (query["trackId"], query["formatId"], query["releaseId"]) == (str(track.pk), "26", str(track.release_id))
     assert (copy["release_id"], copy["mime_type"]) == (track.release_id, "audio/mpeg")
+    grant = StreamGrant.objects.get()
+    assert (str(grant.stream_id), grant.offline, grant.client_id) == (copy["stream_id"], True, "phone")
 
 
 def test_a_playlist_to_keep(phone: Api, device: Device, track: Track) -> None:
