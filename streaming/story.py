@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import Listener
 from desk.cells import Table, label, link, moment
 from desk.story import LATEST, chapter, listed
-from streaming.models import Device, StreamHolder
+from streaming.models import Device, StreamGrant, StreamHolder
 
 
 @chapter("Devices", model="streaming.Device", place=46)
@@ -43,3 +43,18 @@ def stream(listener: Listener) -> Table:
             if (end := datetime.fromtimestamp(until, tz=UTC)) > now:
                 rows.append([client_id, "–", label("refused", "warning"), "–", moment(end)])
     return Table(headers=["device", "track", "", "since", "until"], rows=rows)
+
+
+@chapter("What was issued", model="streaming.StreamGrant", place=47)
+def grants(listener: Listener) -> Table:
+    own = StreamGrant.objects.filter(listener_id=listener.pk).order_by("-issued_at")[:LATEST]
+    return Table(
+        headers=["issued", "track", "format", "device", "country", "to keep"],
+        rows=[
+            [
+                moment(each.issued_at), listed("catalogue.Track", each.track_id, q=each.track_id), each.format_id,
+                each.client_id, each.country, "yes" if each.offline else "",
+            ]
+            for each in own
+        ],
+    )  # fmt: skip

@@ -399,7 +399,7 @@ def test_a_check_in_costs_the_same_whatever_is_kept(
 def test_asking_for_a_track_costs_little(
     phone: Api, device: Device, track: Track, django_assert_max_num_queries: Callable[..., Any]
 ) -> None:
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         keep(phone, track)
 
 
