@@ -25,6 +25,8 @@ from subscriptions.desk.gift import give
 from usage import api as usage
 
 v1 = [
+    path("streams", streaming.Streams.as_view()),  # the busiest first: paths are tried in this order
+    path("plays", usage.Plays.as_view()),
     path("me", accounts.Me.as_view()),
     path("me/exports", accounts.Exports.as_view()),
     path("me/exports/<uuid:export_id>", accounts.OneExport.as_view()),
@@ -41,7 +43,6 @@ v1 = [
     path("subscription/history", subscriptions.SubscriptionHistory.as_view()),
     path("subscriptions/check", subscriptions.CheckTerms.as_view()),
     path("plans", subscriptions.Plans.as_view()),
-    path("streams", streaming.Streams.as_view()),
     path("streams/events", streaming.StreamEvents.as_view()),
     path("streams/current", streaming.CurrentStream.as_view()),
     path("devices", devices.Devices.as_view()),
@@ -50,7 +51,6 @@ v1 = [
     path("offline/copies", offline.Copies.as_view()),
     path("offline/copies/<int:track_id>", offline.OneCopy.as_view()),
     path("offline/manifest", offline.CheckIn.as_view()),
-    path("plays", usage.Plays.as_view()),
     path("config", About.as_view()),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import msgspec
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -25,6 +27,7 @@ from streaming.models import StreamHolder
 from streaming.refusals import StreamWish
 from web.bodies import AlwaysJSON, json_bytes, parse_json
 from web.callers import IsListener, ListenerRequest, listener_id_of
+from web.express import ExpressView
 from web.live import event, respond_live
 
 INT32 = 2**31 - 1
@@ -55,11 +58,9 @@ class StreamsNobody(Refusal):
     code, kind = "no_stream", Kind.NOT_FOUND
 
 
-class Streams(APIView):
+class Streams(ExpressView):
     """POST /api/v1/streams."""
 
-    permission_classes = [IsListener]
-    content_negotiation_class = AlwaysJSON
     limit_scope = "streams"
 
     class Input(serializers.Serializer[Any]):
@@ -105,8 +106,7 @@ class Streams(APIView):
         class Meta:
             ref_name = "Stream"
 
-    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        response = super().finalize_response(request, response, *args, **kwargs)
+    def finished(self, response: HttpResponseBase) -> HttpResponseBase:
         response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -117,9 +117,11 @@ class Streams(APIView):
         403 no_subscription or track_unavailable · 404 track_not_found · 409 playing_elsewhere while the
         block of a displaced device runs.
         """
-        wish = self.wish_from(json_bytes(request._request))
-        issued = issue_stream(listener_id=listener_id_of(request), wish=wish, now=timezone.now())
-        return answer(wish, issued)
+        return self.express(request._request, listener_id_of(request))
+
+    def express(self, request: HttpRequest, listener_id: UUID) -> HttpResponse:
+        wish = self.wish_from(json_bytes(request))
+        return answer(wish, issue_stream(listener_id=listener_id, wish=wish, now=timezone.now()))
 
     def wish_from(self, body: bytes) -> StreamWish:
         """The body as a wish. What msgspec refuses, the serializer explains; what it cannot, the parser did."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -82,7 +82,6 @@ def issue_copy(*, listener_id: UUID, wish: StreamWish, now: datetime) -> IssuedC
     Asking again renews. Raises what a stream does, and OfflineNotInPlan, DeviceNotAuthorised, OfflineTracksFull.
     """
     format_ = format_wanted(wish)
-    wish = replace(wish, format_id=format_.id)
     who = standing(listener_id=listener_id, track_id=wish.track_id, now=now)
     if (no := refusal_by(who, wish)) is not None:
         raise no
@@ -90,7 +89,7 @@ def issue_copy(*, listener_id: UUID, wish: StreamWish, now: datetime) -> IssuedC
     assert who is not None  # noqa: S101  refusal_by has seen to it
     assert who.release_id is not None  # noqa: S101
     lease = lease_end(entitled_until=right.entitled_until, days=settings.OFFLINE_LEASE_DAYS, now=now)
-    device, copy = hold_copy(listener_id, wish, release_id=who.release_id, lease=lease, now=now)
+    device, copy = hold_copy(listener_id, wish, release_id=who.release_id, format_id=format_.id, lease=lease, now=now)
     url = offline_stream_url(
         platform(),
         user_id=device.listener.platform_id,
@@ -117,7 +116,7 @@ def issue_copy(*, listener_id: UUID, wish: StreamWish, now: datetime) -> IssuedC
 
 @transaction.atomic
 def hold_copy(
-    listener_id: UUID, wish: StreamWish, *, release_id: int, lease: datetime, now: datetime
+    listener_id: UUID, wish: StreamWish, *, release_id: int, format_id: int, lease: datetime, now: datetime
 ) -> tuple[Device, OfflineCopy]:
     """Write down that the device keeps the track; its row is the lock under which its copies are counted."""
     enabled = Device.objects.known().filter(offline=Device.Offline.ON, listener=listener_id, client_id=wish.client_id)
@@ -128,7 +127,7 @@ def hold_copy(
     others = OfflineCopy.objects.filter(device=device, key_number=device.generation, lease_ends_at__gt=now - LATE)
     if device.max_tracks is not None and others.exclude(track_id=wish.track_id).count() >= device.max_tracks:
         raise OfflineTracksFull("the device keeps as many tracks as it may", limit=device.max_tracks)
-    facts = {"release_id": release_id, "format_id": wish.format_id, "key_number": device.generation}
+    facts = {"release_id": release_id, "format_id": format_id, "key_number": device.generation}
     copy, _ = OfflineCopy.objects.update_or_create(
         device=device, track_id=wish.track_id, defaults=facts | {"lease_ends_at": lease}
     )
@@ -138,7 +137,7 @@ def hold_copy(
         stream_id=copy.pk,
         track_id=wish.track_id,
         release_id=release_id,
-        format_id=wish.format_id,
+        format_id=format_id,
         client_id=wish.client_id,
         country=device.listener.country,
         offline=True,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -46,9 +47,11 @@ class Copies(Streams):
         What POST /streams refuses, and 403 offline_not_in_plan · 409 device_not_authorised, the device is not
         enabled · 409 offline_tracks_full with the `limit`. It is no play, and takes no stream from another device.
         """
-        wish = self.wish_from(json_bytes(request._request))
-        issued = issue_copy(listener_id=listener_id_of(request), wish=wish, now=timezone.now())
-        return issued_answer(wish, issued)
+        return self.express(request._request, listener_id_of(request))
+
+    def express(self, request: HttpRequest, listener_id: UUID) -> HttpResponse:
+        wish = self.wish_from(json_bytes(request))
+        return issued_answer(wish, issue_copy(listener_id=listener_id, wish=wish, now=timezone.now()))
 
 
 def issued_answer(wish: StreamWish, issued: IssuedCopy) -> HttpResponse:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from usage.intake import take_plays
 from usage.models import Play
 from usage.reading import MOST, plays_in
 from usage.rules import USER_AGENT_LIMIT, Mode
-from web.bodies import AlwaysJSON, json_bytes
-from web.callers import IsListener, ListenerRequest, listener_id_of
+from web.bodies import json_bytes
+from web.callers import ListenerRequest, listener_id_of
+from web.express import ExpressView
 from web.pages import PAGE_PARAMETERS, Pages, page_of
 from web.params import instant_in
 
@@ -68,9 +69,7 @@ class PlayPages(Pages):
     ordering = ("-played_at", "-id")
 
 
-class Plays(APIView):
-    permission_classes = [IsListener]
-    content_negotiation_class = AlwaysJSON
+class Plays(ExpressView):
     limit_scope = "plays"
 
     class Input(serializers.Serializer[Any]):
@@ -82,9 +81,11 @@ class Plays(APIView):
     @extend_schema(operation_id="plays_report", request=Input, responses=Verdicts)
     def post(self, request: ListenerRequest) -> HttpResponse:
         """Report 1 to 500 plays, gzipped or not; durable before the answer. A bad play never costs a good one."""
-        body = json_bytes(request._request, gzip_allowed=True)
-        plays, faults = plays_in(body)
-        taken = take_plays(listener_id=listener_id_of(request), plays=plays, malformed=faults, now=timezone.now())
+        return self.express(request._request, listener_id_of(request))
+
+    def express(self, request: HttpRequest, listener_id: UUID) -> HttpResponse:
+        plays, faults = plays_in(json_bytes(request, gzip_allowed=True))
+        taken = take_plays(listener_id=listener_id, plays=plays, malformed=faults, now=timezone.now())
         return HttpResponse(msgspec.json.encode(taken), content_type="application/json")
 
     @extend_schema(
