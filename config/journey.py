@@ -158,21 +158,9 @@ class Journey:
         return f"403 {answer.json()['code']} (platform code {answer.json()['platform_code']})"
 
     def billing_subscribes(self) -> str:
-        now = datetime.now(UTC).replace(microsecond=0)
-        data = {
-            "account_id": self.seen.account_id,
-            "external_id": f"sub_{uuid.uuid4().hex}",
-            "plan_code": PLAN,
-            "status": "active",
-            "currency": "GBP",
-            "recurring_fee": 999,
-            "country": COUNTRY,
-            "activated_at": written(now),
-            "current_period_start": written(now),
-            "expires_at": written(now + timedelta(days=28)),
-            "cancel_at_period_end": False,
-        }
-        event = {"type": "subscription.updated", "timestamp": written(now), "data": data}
+        event = subscription_event(
+            account_id=self.seen.account_id, external_id=f"sub_{uuid.uuid4().hex}", now=datetime.now(UTC)
+        )
         forged, genuine = self.billing(event, forged=True), self.billing(event)
         if forged.status_code != 401:
             fail("a forged webhook was not refused", forged)
@@ -387,6 +375,25 @@ class Journey:
                 return seen
             time.sleep(0.1)
         fail(otherwise)
+
+
+def subscription_event(*, account_id: str, external_id: str, now: datetime) -> dict[str, Any]:
+    """What a billing system says of four weeks that begin now."""
+    now = now.replace(microsecond=0)
+    data = {
+        "account_id": account_id,
+        "external_id": external_id,
+        "plan_code": PLAN,
+        "status": "active",
+        "currency": "GBP",
+        "recurring_fee": 999,
+        "country": COUNTRY,
+        "activated_at": written(now),
+        "current_period_start": written(now),
+        "expires_at": written(now + timedelta(days=28)),
+        "cancel_at_period_end": False,
+    }
+    return {"type": "subscription.updated", "timestamp": written(now), "data": data}
 
 
 def written(moment: datetime) -> str:

@@ -112,6 +112,7 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # serves the apps' own files; nothing has to be collected first
 
 # --- PostgreSQL and Valkey: embedded unless a URL says otherwise --------------------------------

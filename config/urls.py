@@ -12,7 +12,7 @@ from billing import doors as billing
 from catalogue import api as catalogue
 from catalogue import doors as events
 from catalogue import shelves
-from config import health, metrics
+from config import health, listen, metrics
 from config.about import About
 from streaming import api as streaming
 from streaming import device_api as devices
@@ -59,6 +59,8 @@ v1 = [
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
     path("api/v1/", include(v1)),
+    path("listen", listen.page),
+    path("listen/demo", listen.demo),
     path("_allauth/", include("allauth.headless.urls")),
     path("webhooks/billing/standard", billing.StandardDoor.as_view()),
     path("webhooks/billing/stripe", billing.StripeDoor.as_view()),

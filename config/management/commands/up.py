@@ -117,6 +117,7 @@ class Evening:
 
     def show_doors(self) -> None:
         web = f"http://127.0.0.1:{settings.PORT}"
+        self.house.say(f"a player to listen with      {web}/listen")
         self.house.say(f"API and its documentation   {web}/api/v1/docs")
         self.house.say(f"admin                       {web}/admin/   {self.logins['email']} / {self.logins['password']}")
         self.house.say(
