@@ -33,7 +33,7 @@ export async function call(method, path, options = {}) {
   const used = access;
   let response = await send(method, path, options);
   if (response.status === 401 && used && (access !== used || (await renew()))) {
-    response = await send(method, path, options);
+    response = await send(method, path, options); // by another's new token, or by our own
   }
   const body = await json(response);
   if (!response.ok) throw new Problem(response, body ?? {});
@@ -41,9 +41,9 @@ export async function call(method, path, options = {}) {
 }
 
 /** One request as it is, for those who read statuses themselves. Throws Unreachable and AbortError. */
-export async function send(method, path, { body, signal, keepalive } = {}) {
+export async function send(method, path, { body, signal, keepalive, anonymous } = {}) {
   const headers = { Accept: "application/json" };
-  if (access) headers.Authorization = `Bearer ${access}`;
+  if (access && !anonymous) headers.Authorization = `Bearer ${access}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const began = performance.now();
   try {

@@ -37,6 +37,11 @@ function hold(id) {
   });
 }
 
+/** The ids of the devices that are tabs of this browser now. */
+export async function present() {
+  return (await navigator.locks.query()).held.map((lock) => lock.name);
+}
+
 /** Let the device be called `name`, here and at the service. */
 export async function rename(name) {
   device.name = name.trim() || device.name;

@@ -25,7 +25,8 @@ function add(kind, method, what, status, aside) {
   last = { words, times };
   if (times > 1) list.firstChild.remove();
   const row = h("li", { class: kind },
-    h("b", {}, method), h("span", {}, what), h("small", {}, times > 1 ? `× ${times}` : aside), h("i", {}, String(status)));
+    h("b", {}, method), h("span", {}, what),
+    h("small", {}, times > 1 ? `× ${times}` : aside), h("i", {}, String(status)));
   list.prepend(row);
   while (list.children.length > MOST) list.lastChild.remove();
 }

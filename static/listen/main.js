@@ -7,7 +7,7 @@ import { $, h, say } from "./dom.js";
 import { learn } from "./facts.js";
 import * as media from "./media.js";
 import { player } from "./player.js";
-import { belongTo, onPlays } from "./plays.js";
+import { belongTo, flush, onPlays } from "./plays.js";
 import { demoLogin, forget, onSignedOut, resume, signIn, signOut } from "./session.js";
 import * as shelf from "./shelf.js";
 import * as turn from "./turn.js";
@@ -24,8 +24,11 @@ async function begin() {
   for (const room of [controls, media, shelf, turn]) room.begin();
   onSignedOut(close);
   onPlays(showPlays);
-  form.addEventListener("submit", (event) => enter(event, () => signIn(form.email.value, form.password.value)));
-  $("#demo")?.addEventListener("click", (event) => enter(event, enterAsDemo));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    enter(() => signIn(form.email.value, form.password.value));
+  });
+  $("#demo")?.addEventListener("click", () => enter(enterAsDemo));
   $("#sign-out").addEventListener("click", leave);
   name.addEventListener("change", async () => {
     await rename(name.value);
@@ -37,7 +40,7 @@ async function begin() {
   showLine();
   if (!(await settle())) forget();
   name.value = device.name;
-  if (await resume()) await open();
+  if (await resume()) await enter();
   else close();
 }
 
@@ -48,17 +51,17 @@ async function enterAsDemo() {
   await signIn(login.email, login.password);
 }
 
-/** Try to come in; what is wrong stands in the form. */
-async function enter(event, way) {
-  event.preventDefault();
+/** Come in, by signing in first where need be; what is wrong stands in the form. */
+async function enter(signingIn = async () => {}) {
   const fault = $(".fault", form);
   fault.textContent = "";
   form.inert = true;
   try {
-    await way();
+    await signingIn();
     await open();
   } catch (error) {
     if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+    close();
     fault.textContent = error.message;
   } finally {
     form.inert = false;
@@ -89,6 +92,7 @@ async function subscribed() {
 
 async function leave() {
   await player.stop();
+  await flush();
   await signOut();
 }
 
@@ -124,7 +128,7 @@ function announce(text) {
 }
 
 function showPlays({ waiting, reported, rejected }) {
-  const parts = [waiting ? `${count(waiting, "play waits", "plays wait")} to be reported.` : "None waits to be reported."];
+  const parts = [`${waiting ? count(waiting, "play waits", "plays wait") : "None waits"} to be reported.`];
   if (reported) parts.push(`${count(reported, "play")} reported.`);
   const refused = rejected.map(({ code, detail }) => h("li", {}, `Refused (${code}): ${detail}`));
   $("#plays").replaceChildren(parts.join(" "), ...(refused.length ? [h("ul", {}, refused)] : []));

@@ -10,7 +10,7 @@ import { closePlay, notePlay, openPlay } from "./plays.js";
 
 const TRIES = 2; // to get a track's audio again, after its URL ran out or the line was lost
 const TRY_AGAIN_MS = 1500;
-const NOTE_SECONDS = 5;
+const NOTE_SECONDS = 2;
 
 performance.setResourceTimingBufferSize(0); // the browser's own list of what was fetched would keep the URLs
 
@@ -84,6 +84,7 @@ class Player extends EventTarget {
     if (this.state === "playing") this.#audio.pause();
     else if (this.state === "paused") await this.#run();
     else if (this.state === "still") await this.#load();
+    else this.#halt();
   }
 
   seek(seconds) {
@@ -109,6 +110,14 @@ class Player extends EventTarget {
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
     }
+  }
+
+  /** Do not wait for the audio any longer. */
+  #halt() {
+    this.#wish.abort();
+    this.#wish = new AbortController();
+    this.#audio.pause();
+    this.#become(this.#playId ? "paused" : "still");
   }
 
   async #load(position = 0) {

@@ -2,11 +2,11 @@
 // neither a lost line nor a closed tab loses it, and tabs do not write over each other.
 
 import { call, Problem, Unreachable } from "./api.js";
-import { playsPerRequest } from "./facts.js";
+import { device, present } from "./device.js";
+import { playsPerRequest, serverNow } from "./facts.js";
 
 const PREFIX = "tonearm.play.";
 const RETRY_MS = 15_000;
-const FORSAKEN_MS = 120_000; // a play that nobody has touched for so long belongs to a tab that is gone
 
 let account = "";
 let sending = null;
@@ -16,9 +16,11 @@ let changed = () => {};
 const tally = { reported: 0, rejected: [] };
 
 /** Plays belong to one account; what another has left here waits for that one. */
-export function belongTo(accountId) {
+export async function belongTo(accountId) {
   account = accountId;
   Object.assign(tally, { reported: 0, rejected: [] });
+  if (!account) return;
+  await closeForsaken();
   flush();
 }
 
@@ -34,7 +36,7 @@ export function openPlay({ track, formatId, from }) {
     track_id: track.id,
     release_id: track.release.id,
     format_id: formatId,
-    played_at: new Date().toISOString(),
+    played_at: new Date(serverNow()).toISOString(),
     seconds_played: 0,
     mode: "online",
     user_agent: `Tonearm web player 1.0; ${navigator.userAgent}`,
@@ -42,6 +44,12 @@ export function openPlay({ track, formatId, from }) {
   };
   write(play, { open: true });
   return play.play_id;
+}
+
+/** Plays that were open when their tab, or this one before it was loaded again, came to an end. */
+async function closeForsaken() {
+  const others = (await present()).filter((id) => id !== device.id);
+  for (const kept of all().filter((each) => each.open && !others.includes(each.by))) write(kept.play, { open: false });
 }
 
 /** So much of it has been heard by now. */
@@ -90,19 +98,12 @@ function nextBatch() {
   return waiting().sort((one, other) => (one.played_at < other.played_at ? -1 : 1)).slice(0, playsPerRequest());
 }
 
-function waiting() {
-  const late = Date.now() - FORSAKEN_MS;
-  return Object.keys(localStorage)
-    .filter((name) => name.startsWith(`${PREFIX}${account}.`))
-    .map(read)
-    .filter((kept) => kept && (!kept.open || kept.touched < late))
-    .map((kept) => kept.play);
-}
-
+const all = () => Object.keys(localStorage).filter((name) => name.startsWith(`${PREFIX}${account}.`)).map(read);
+const waiting = () => all().filter((kept) => kept && !kept.open).map((kept) => kept.play);
 const tell = () => changed({ waiting: account ? waiting().length : 0, ...tally });
 const key = (playId) => `${PREFIX}${account}.${playId}`;
 const read = (name) => JSON.parse(localStorage.getItem(name));
 const write = (play, { open }) =>
-  localStorage.setItem(key(play.play_id), JSON.stringify({ play, open, touched: Date.now() }));
+  localStorage.setItem(key(play.play_id), JSON.stringify({ play, open, by: device.id }));
 
 addEventListener("online", flush);

@@ -17,8 +17,7 @@ export function onSignedOut(then) {
 
 /** Sign in; throws a Problem that says why not. */
 export async function signIn(email, password) {
-  setAccess(null);
-  const response = await send("POST", `${AUTH}/auth/login`, { body: { email, password } });
+  const response = await send("POST", `${AUTH}/auth/login`, { body: { email, password }, anonymous: true });
   const body = (await json(response)) ?? {};
   const pending = body.data?.flows?.find((flow) => flow.is_pending);
   if (pending) throw new Problem(response, { detail: "Confirm your e-mail address first: a link is on its way." });
@@ -41,10 +40,9 @@ export function renew() {
 async function exchange() {
   const token = sessionStorage.getItem(REFRESH);
   if (!token) return false;
-  setAccess(null);
   let response;
   try {
-    response = await send("POST", `${AUTH}/tokens/refresh`, { body: { refresh_token: token } });
+    response = await send("POST", `${AUTH}/tokens/refresh`, { body: { refresh_token: token }, anonymous: true });
   } catch (error) {
     if (error instanceof Unreachable) return false;
     throw error;
@@ -54,12 +52,14 @@ async function exchange() {
   return response.ok;
 }
 
+/** End the session here and at the service, which wants a token for that which has not run out. */
 export async function signOut() {
   try {
-    await send("DELETE", `${AUTH}/auth/session`);
-  } finally {
-    leave();
+    if (await renew()) await send("DELETE", `${AUTH}/auth/session`);
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
   }
+  leave();
 }
 
 /** A tab that was copied holds the other tab's token, which must not be shown twice. */

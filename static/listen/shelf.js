@@ -64,14 +64,14 @@ async function show(make) {
 
 async function onNewest(signal) {
   const { results } = await catalogue.newest(signal);
-  if (!results.length) return [empty("The shelves are empty", "Music comes as catalogue events. `make run` sends some.")];
+  if (!results.length) return [empty("The shelves are empty", "Music comes as catalogue events; make run sends some.")];
   return [h("h1", {}, "Newest releases"), grid(results)];
 }
 
 async function onSearch(words, signal) {
   const { releases, tracks } = await catalogue.search(words, signal);
   say(`${count(releases.length, "release")} and ${count(tracks.length, "track")} found`);
-  if (!releases.length && !tracks.length) return [empty(`Nothing found for “${words}”`, "Try fewer words, or others.")];
+  if (!releases.length && !tracks.length) return [empty(`Nothing found for “${words}”`, "Try other words.")];
   const from = { source: "search", source_id: words.slice(0, 128) };
   return [
     ...(releases.length ? [h("h1", {}, "Releases"), grid(releases)] : []),

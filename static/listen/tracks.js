@@ -18,7 +18,9 @@ function row(track, { tracks, index, from, release }) {
     h("strong", {}, titled(track)),
     track.explicit ? h("abbr", { class: "explicit", title: "Explicit" }, "E") : null,
     h("span", { class: "by" }, release?.artist.name === track.artist.name ? "" : track.artist.name));
-  const sign = release ? h("span", { class: "number" }, String(track.track_number)) : cover({ ...track.release, image_url: track.image_url }, 44);
+  const sign = release
+    ? h("span", { class: "number" }, String(track.track_number))
+    : cover({ ...track.release, image_url: track.image_url }, 44);
   const item = h("li", { "data-track": track.id, class: track.playable ? null : "unplayable" },
     h("span", { class: "sign" }, sign, icon("play"), icon("bars")),
     open ? (open.append(name), open) : name,

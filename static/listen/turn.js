@@ -92,7 +92,7 @@ function tick() {
 }
 
 function words(seconds) {
-  if (block.finishing) return "One device streams at a time. This track may finish here, then it is the other’s turn.";
+  if (block.finishing) return "One device streams at a time. This track may finish here; then this one waits.";
   if (seconds) return `One device streams at a time. This one may take over again in ${seconds} s.`;
   return `${block.holder} will finish its track, and then wait in its turn.`;
 }

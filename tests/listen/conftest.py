@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Response, expect, sync_playwright
 
 from tests.journeys.conftest import House, start_house
 
@@ -70,6 +71,9 @@ class Tab:
     faults: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.watch()
+
+    def watch(self) -> None:
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("response", self.note_refusal)
         self.page.on("console", lambda message: self.note_console(message.type, message.text))
@@ -108,6 +112,19 @@ class Tab:
                 return
             self.page.wait_for_timeout(100)
         pytest.fail(f"the audio stands at {self.time():.1f} s, from {began:.1f} s")
+
+    def plays_kept(self) -> int:
+        """How many plays wait in the browser or are under way."""
+        return int(self.page.evaluate("Object.keys(localStorage).filter((n) => n.startsWith('tonearm.play.')).length"))
+
+    def crash(self) -> None:
+        """The tab dies without a word; another one is opened in the same browser."""
+        with suppress(Error):
+            self.page.goto("chrome://crash")
+        url = self.page.url.partition("#")[0]
+        self.page = self.context.new_page()
+        self.watch()
+        self.page.goto(url)
 
     def happened(self, words: str) -> Any:
         """The rows of the panel that hold these words."""

@@ -51,9 +51,10 @@ def test_what_cannot_be_played_says_why(tab: Tab) -> None:
     expect(row.locator(".rules .holds").first).to_be_visible()
 
 
-def test_one_device_streams_at_a_time_and_may_take_back(house: House, open_tab: Callable[..., Tab]) -> None:
-    sofa, kitchen = open_tab(), open_tab()
-    sofa.sign_in()
+def test_one_device_streams_at_a_time_and_may_take_back(
+    house: House, tab: Tab, open_tab: Callable[..., Tab]
+) -> None:
+    sofa, kitchen = tab, open_tab()
     kitchen.sign_in()
     kitchen.page.get_by_label("This device’s name").fill("Kitchen")
     kitchen.page.keyboard.press("Enter")
@@ -79,9 +80,8 @@ def test_one_device_streams_at_a_time_and_may_take_back(house: House, open_tab: 
     eventually(lambda: journalled(house, "Copper Nails"), seconds=15, what="the play is in the platform's journal")
 
 
-def test_the_next_track_waits_where_another_device_took_over(open_tab: Callable[..., Tab]) -> None:
-    sofa, kitchen = open_tab(), open_tab()
-    sofa.sign_in()
+def test_the_next_track_waits_where_another_device_took_over(tab: Tab, open_tab: Callable[..., Tab]) -> None:
+    sofa, kitchen = tab, open_tab()
     kitchen.sign_in()
     sofa.play("Rope Walk")
     sofa.hears()
@@ -113,6 +113,39 @@ def test_plays_wait_while_the_line_is_away(house: House, tab: Tab) -> None:
     eventually(lambda: journalled(house, "Keel and Kettle"), seconds=15, what="the play is in the journal")
     tab.page.get_by_label("Play", exact=True).click()
     tab.hears()
+
+
+def test_a_play_that_is_refused_is_shown_and_dropped(tab: Tab) -> None:
+    tab.play("Nine Fathom Waltz", release="Salt on the Sill")
+    tab.hears(0.5)
+    tab.context.set_offline(True)
+    tab.page.keyboard.press("Shift+ArrowRight")
+    expect(tab.page.locator("#plays")).to_contain_text("1 play waits to be reported")
+    tab.page.evaluate(
+        """() => {
+            const name = Object.keys(localStorage).find((each) => each.startsWith("tonearm.play."));
+            localStorage[name] = localStorage[name].replace(/"track_id":\\d+/, '"track_id":1');
+        }"""
+    )
+
+    tab.context.set_offline(False)
+
+    expect(tab.page.locator("#plays li")).to_contain_text("Refused")
+    assert tab.plays_kept() == 0
+
+
+def test_the_plays_of_a_tab_that_crashed_are_reported(house: House, open_tab: Callable[..., Tab]) -> None:
+    tab = open_tab()
+    tab.sign_in()
+    tab.play("Don't Wake the Gulls", release="Salt on the Sill")
+    tab.hears(3)
+    assert tab.plays_kept() == 1
+    tab.crash()
+
+    tab.sign_in()
+
+    plays = eventually(lambda: journalled(house, "Don't Wake the Gulls"), seconds=15, what="the play is in the journal")
+    assert plays[0]["totalTimePlayed"] >= 2
 
 
 def test_seconds_heard_are_counted_and_not_those_leapt_over(house: House, tab: Tab) -> None:
