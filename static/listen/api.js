@@ -30,14 +30,18 @@ export function onExpiry(renewing) {
 
 /** The answer's JSON, null where it has no body. Throws Problem, Unreachable, or AbortError where `signal` says so. */
 export async function call(method, path, options = {}) {
+  return json(await open(method, path, options));
+}
+
+/** The answer itself, once it is a good one. Throws as `call` does. */
+export async function open(method, path, options = {}) {
   const used = access;
   let response = await send(method, path, options);
   if (response.status === 401 && used && (access !== used || (await renew()))) {
     response = await send(method, path, options); // by another's new token, or by our own
   }
-  const body = await json(response);
-  if (!response.ok) throw new Problem(response, body ?? {});
-  return body;
+  if (!response.ok) throw new Problem(response, (await json(response)) ?? {});
+  return response;
 }
 
 /** One request as it is, for those who read statuses themselves. Throws Unreachable and AbortError. */

@@ -4,7 +4,7 @@ import { call } from "./api.js";
 
 const LIKED_BITRATE = 128; // plays at once, and shows no less
 
-const facts = { plays_per_request: 500, stream_block_seconds: 60, formats: [] };
+const facts = { plays_per_request: 500, formats: [] };
 let ahead = 0; // milliseconds, of the service's clock
 
 /** Ask the service. Everything below is good from then on. */
@@ -17,7 +17,6 @@ export async function learn() {
 export const serverNow = () => Date.now() + ahead;
 
 export const playsPerRequest = () => facts.plays_per_request;
-export const blockSeconds = () => facts.stream_block_seconds;
 
 /** The id of a format that this browser plays: MP3 before all else, near LIKED_BITRATE. */
 export function formatFor(audio) {

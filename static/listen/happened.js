@@ -18,6 +18,11 @@ export function noteAudio(what) {
   add("audio", "♪", what, "", "platform");
 }
 
+/** Note what the service told by itself. */
+export function noteEvent(what) {
+  add("event", "event", what, "", "");
+}
+
 /** A row on top; the same once more only counts the one that is there. */
 function add(kind, method, what, status, aside) {
   const words = [method, what, status].join(" ");

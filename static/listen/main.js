@@ -2,7 +2,7 @@
 
 import { call, Problem, Unreachable } from "./api.js";
 import * as controls from "./controls.js";
-import { device, makeKnown, rename, settle } from "./device.js";
+import { device, rename, settle } from "./device.js";
 import { $, h, say } from "./dom.js";
 import { learn } from "./facts.js";
 import * as media from "./media.js";
@@ -30,10 +30,7 @@ async function begin() {
   });
   $("#demo")?.addEventListener("click", () => enter(enterAsDemo));
   $("#sign-out").addEventListener("click", leave);
-  name.addEventListener("change", async () => {
-    await rename(name.value);
-    name.value = device.name;
-  });
+  name.addEventListener("change", baptise);
   player.addEventListener("refused", ({ detail }) => explain(detail));
   for (const type of ["online", "offline"]) addEventListener(type, showLine);
   addEventListener("pagehide", () => player.track && player.state !== "still" && player.stop({ leaving: true }));
@@ -73,7 +70,7 @@ async function open() {
   show({ signedIn: true });
   form.reset();
   belongTo(me.id);
-  await Promise.all([shelf.open(), makeKnown(), subscribed()]);
+  await Promise.all([shelf.open(), subscribed()]);
 }
 
 /** Say so where nothing can be played, and wait a moment for the platform to hear of a new subscription. */
@@ -88,6 +85,16 @@ async function subscribed() {
     }
     await new Promise((resolve) => setTimeout(resolve, TOLD_MS));
   }
+}
+
+async function baptise() {
+  try {
+    await rename(name.value);
+  } catch (error) {
+    if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+    announce(`The name is not known to your other devices: ${error.message}`);
+  }
+  name.value = device.name;
 }
 
 async function leave() {

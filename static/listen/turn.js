@@ -19,7 +19,10 @@ let ticking = 0;
 
 export function begin() {
   player.mayFollow = () => !block || (waitFor(block), false);
-  player.addEventListener("change", () => (player.state === "playing" ? watch() : rest()));
+  player.addEventListener("change", () => {
+    if (player.state === "playing") watch();
+    if (player.state === "still") rest();
+  });
   player.addEventListener("refused", ({ detail: problem }) => {
     if (problem.code !== "playing_elsewhere") return;
     const until = Date.parse(problem.body.blocked_until);
@@ -42,7 +45,7 @@ function watch() {
   if (block && !block.finishing) end();
   unwatch ??= watchStream(({ client_id, holder, blocked_until }) => {
     if (client_id === device.id) end();
-    else if (client_id && !block) noteBlock({ holder, until: Date.parse(blocked_until), finishing: true });
+    else if (blocked_until) noteBlock({ holder, until: Date.parse(blocked_until), finishing: true });
   });
 }
 
@@ -51,10 +54,8 @@ function rest() {
   unwatch = null;
 }
 
-async function noteBlock({ holder, until, finishing }) {
-  block = { holder, until, finishing, from: serverNow() };
-  block.holder = await nameOf(holder);
-  if (block?.until !== until) return;
+function noteBlock({ holder, until, finishing }) {
+  block = { holder: nameOf(holder), until, finishing, from: block?.until === until ? block.from : serverNow() };
   if (!finishing) waitFor(block);
   else {
     say(`${block.holder} has taken over. This track may finish here.`);

@@ -1,36 +1,51 @@
-// Who holds the listener's stream.
+// Who holds the listener's stream, told by the service as it changes: server-sent events, read from a fetch because an
+// EventSource cannot show a token.
 
-import { call, Problem, Unreachable } from "./api.js";
-import { blockSeconds } from "./facts.js";
+import { open, Problem, Unreachable } from "./api.js";
+import { device } from "./device.js";
+import { noteEvent } from "./happened.js";
 
-const POLL_MS = 3000;
+const AGAIN_MS = 3000;
 
 /**
- * Call `onChange({client_id, holder, stream_id, since, plays_until, blocked_until})` with the device that holds the
- * stream, and until when others are refused for it, as long as nobody calls what this returns.
+ * Call `onChange({client_id, holder, blocked_until, …})` at once and whenever another device holds the stream, or none
+ * does (`client_id` null), as long as nobody calls what this returns. `blocked_until` is when this device is let in
+ * again, null where it is not refused.
  */
 export function watchStream(onChange) {
   const watching = new AbortController();
-  const look = async () => {
-    const state = await current(watching.signal);
-    if (watching.signal.aborted) return;
-    if (state) onChange(state);
-    timer = setTimeout(look, POLL_MS);
-  };
-  let timer = setTimeout(look, POLL_MS);
-  return () => {
-    watching.abort();
-    clearTimeout(timer);
-  };
+  watch(onChange, watching.signal);
+  return () => watching.abort();
 }
 
-async function current(signal) {
-  try {
-    const { expires_at, ...held } = await call("GET", "/api/v1/streams/current", { signal });
-    const blockedUntil = new Date(Date.parse(held.since) + blockSeconds() * 1000).toISOString();
-    return { ...held, holder: held.client_id, plays_until: expires_at, blocked_until: blockedUntil };
-  } catch (error) {
-    if (error instanceof Problem || error instanceof Unreachable || error.name === "AbortError") return null;
-    throw error;
+async function watch(onChange, signal) {
+  while (!signal.aborted) {
+    try {
+      const query = new URLSearchParams({ client_id: device.id });
+      const response = await open("GET", `/api/v1/streams/events?${query}`, { signal });
+      for await (const state of events(response.body.getReader())) {
+        noteEvent(state.client_id ? `${state.holder} plays` : "nobody plays");
+        onChange(state);
+      }
+    } catch (error) {
+      // A line that breaks in the middle of an answer is a TypeError.
+      const lost = error instanceof Problem || error instanceof Unreachable || error instanceof TypeError;
+      if (!lost && error.name !== "AbortError") throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+/** The data of each event; lines that are comments, or say when to come back, have none. */
+async function* events(reader) {
+  const decoder = new TextDecoder();
+  let text = "";
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    const whole = (text + decoder.decode(read.value, { stream: true })).split("\n\n");
+    text = whole.pop();
+    for (const event of whole) {
+      const data = /^data: (.*)$/m.exec(event)?.[1];
+      if (data) yield JSON.parse(data);
+    }
   }
 }

@@ -51,9 +51,7 @@ def test_what_cannot_be_played_says_why(tab: Tab) -> None:
     expect(row.locator(".rules .holds").first).to_be_visible()
 
 
-def test_one_device_streams_at_a_time_and_may_take_back(
-    house: House, tab: Tab, open_tab: Callable[..., Tab]
-) -> None:
+def test_one_device_streams_at_a_time_and_may_take_back(house: House, tab: Tab, open_tab: Callable[..., Tab]) -> None:
     sofa, kitchen = tab, open_tab()
     kitchen.sign_in()
     kitchen.page.get_by_label("This device’s name").fill("Kitchen")
@@ -65,28 +63,28 @@ def test_one_device_streams_at_a_time_and_may_take_back(
     kitchen.play("Lantern Song")
     kitchen.hears()
 
-    expect(turn).to_contain_text("This track may finish here", timeout=8_000)
+    expect(turn).to_contain_text("This track may finish here")
     sofa.hears()  # ... and it does
     sofa.page.get_by_label("Next track").click()
     expect(turn).to_contain_text(re.compile(r"may take over again in \d s"))
-    expect(turn).to_contain_text(re.compile("Playing on (Kitchen|Tab [0-9A-F]{4})"))
+    expect(turn).to_contain_text("Playing on Kitchen")
     expect(turn.get_by_role("button")).to_be_hidden()
 
     turn.get_by_role("button", name="Play here").click(timeout=(BLOCK_SECONDS + 2) * 1000)
     sofa.hears()
     expect(turn).to_be_hidden()
-    expect(kitchen.page.locator("#turn")).to_be_visible(timeout=8_000)
+    expect(kitchen.page.locator("#turn")).to_be_visible()
     expect(sofa.happened("/tokens/refresh").first).to_contain_text("200", timeout=15_000)
     eventually(lambda: journalled(house, "Copper Nails"), seconds=15, what="the play is in the platform's journal")
 
 
 def test_the_next_track_waits_where_another_device_took_over(tab: Tab, open_tab: Callable[..., Tab]) -> None:
-    sofa, kitchen = tab, open_tab()
-    kitchen.sign_in()
+    sofa, kitchen = open_tab(), tab
+    sofa.sign_in()
     sofa.play("Rope Walk")
     sofa.hears()
     kitchen.play("Mackerel Sky")
-    expect(sofa.page.locator("#turn")).to_be_visible(timeout=8_000)
+    expect(sofa.page.locator("#turn")).to_be_visible()
 
     sofa.page.get_by_label("Position").evaluate(
         "bar => { bar.value = bar.max; bar.dispatchEvent(new Event('change')) }"
