@@ -10,7 +10,7 @@ let last = { words: "", times: 0 };
 /** Note a request to the service; a status of 0 means that it could not be reached. */
 export function note(method, path, status, milliseconds) {
   const kind = status === 0 ? "away" : status < 400 ? "good" : "refused";
-  add(kind, method, shortened(path), status || "—", `${Math.round(milliseconds)} ms`);
+  add(kind, method, shortened(path), status || "—", taken(milliseconds));
 }
 
 /** Note what the platform did, of which only the player knows the address. */
@@ -36,5 +36,6 @@ function add(kind, method, what, status, aside) {
   while (list.children.length > MOST) list.lastChild.remove();
 }
 
+const taken = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 const shortened = (path) =>
   decodeURIComponent(path).replace("/api/v1", "").replace(/([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f-]{22}/g, "$1…");

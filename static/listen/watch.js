@@ -2,7 +2,7 @@
 // EventSource cannot show a token.
 
 import { open, Problem, Unreachable } from "./api.js";
-import { device } from "./device.js";
+import { device, nameOf } from "./device.js";
 import { noteEvent } from "./happened.js";
 
 const AGAIN_MS = 3000;
@@ -24,7 +24,7 @@ async function watch(onChange, signal) {
       const query = new URLSearchParams({ client_id: device.id });
       const response = await open("GET", `/api/v1/streams/events?${query}`, { signal });
       for await (const state of events(response.body.getReader())) {
-        noteEvent(state.client_id ? `${state.holder} plays` : "nobody plays");
+        noteEvent(state.client_id ? `${nameOf(state.holder)} plays` : "nobody plays");
         onChange(state);
       }
     } catch (error) {
