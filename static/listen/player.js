@@ -8,8 +8,8 @@ import { noteAudio } from "./happened.js";
 import { Meter } from "./meter.js";
 import { closePlay, notePlay, openPlay } from "./plays.js";
 
-const TRIES = 2; // to get a track's audio again, after its URL ran out or the line was lost
-const TRY_AGAIN_MS = 1500;
+const TRIES = 3; // to get a track's audio again: its URL ran out, the line was lost, the platform's clock is behind
+const TRY_AGAIN_MS = 1500; // after the first time, and so much longer after each
 const NOTE_SECONDS = 2;
 
 performance.setResourceTimingBufferSize(0); // the browser's own list of what was fetched would keep the URLs
@@ -180,11 +180,11 @@ class Player extends EventTarget {
     const position = this.position;
     noteAudio("no audio came");
     if (++this.#tries > TRIES) {
-      this.#refuse(new Unreachable("The platform gave no audio"));
+      this.#refuse(new Unreachable("The platform gives no audio. It may count another device for a minute yet."));
       return;
     }
     this.#become("loading");
-    setTimeout(() => signal.aborted || this.#load(position), TRY_AGAIN_MS);
+    setTimeout(() => signal.aborted || this.#load(position), this.#tries * TRY_AGAIN_MS);
   }
 
   #refuse(error) {

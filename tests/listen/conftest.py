@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Response, 
 
 from tests.journeys.conftest import House, start_house
 
-BLOCK_SECONDS: Final = 6
+BLOCK_SECONDS: Final = 8
+PATIENCE_MS: Final = 15_000  # a busy machine draws covers and composes music
 SECRETS: Final = re.compile(r"oauth_|eyJ[\w-]{10,}\.")
 EXPECTED: Final = {
     (401, "/api/v1/"),  # an access token ran out: a new one is fetched
@@ -29,6 +30,9 @@ LOOK: Final = """
     const Made = window.Audio;
     window.Audio = class extends Made { constructor() { super(); window.audio = this; } };
 """
+
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def chromium() -> str:
@@ -87,7 +91,7 @@ class Tab:
 
     def sign_in(self) -> None:
         self.page.get_by_role("button", name="Listen as the demo listener").click()
-        expect(self.page.get_by_role("heading", name="Newest releases")).to_be_visible(timeout=15_000)
+        expect(self.page.get_by_role("heading", name="Newest releases")).to_be_visible(timeout=2 * PATIENCE_MS)
 
     def search(self, words: str) -> None:
         self.page.get_by_role("searchbox").fill(words)
@@ -105,7 +109,7 @@ class Tab:
         """Audio is decoded, and its time moves on."""
         began = self.time()
         self.page.wait_for_timeout(100)
-        for _ in range(80):
+        for _ in range(PATIENCE_MS // 100):
             if began + seconds <= self.time() and self.page.evaluate("audio.webkitAudioDecodedByteCount") > 0:
                 return
             self.page.wait_for_timeout(100)
@@ -146,7 +150,7 @@ class Tab:
 def open_browser(house: House, browser: Browser) -> Callable[..., Tab]:
     def open_(**options: Any) -> Tab:
         context = browser.new_context(**options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(LOOK)
         tab = Tab(page=context.new_page(), context=context)
         tab.page.goto(f"{house.web}/listen")
@@ -179,7 +183,8 @@ def long_session(open_browser: Callable[..., Tab]) -> Tab:
 
 @pytest.fixture
 def tab(house: House, long_session: Tab) -> Iterator[Tab]:
-    """A tab in which the demo listener signed in some time ago; it is loaded again for every test."""
+    """A tab in which the demo listener signed in some time ago, as a new device that nobody has displaced."""
+    long_session.page.evaluate("sessionStorage.removeItem('tonearm.device')")
     long_session.page.goto(f"{house.web}/listen")
     expect(long_session.page.get_by_role("heading", name="Newest releases")).to_be_visible()
     yield long_session
