@@ -1,28 +1,51 @@
-"""Devices that claim a listener's stream in the same instant: one holds it, and every other is blocked."""
+"""Devices that claim a listener's stream in the same instant: one holds it, and every other is blocked.
+
+BURSTS=200 makes so many bursts of a hundred requests instead of a few.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import groupby
 from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connections
+from django.core.cache import cache
+from django.db import connection, connections, transaction
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Listener
 from catalogue.models import Track
-from streaming.holder import blocked, claim_stream
+from streaming.actions import PlayingElsewhere, issue_stream
+from streaming.holder import blocked, claim_stream, release_stream
 from streaming.models import StreamHolder
+from streaming.refusals import StreamWish
+from tests.helpers import Api, expect_problem, token_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DEVICES = 6
 ROUNDS = 10
+BURSTS = int(os.environ.get("BURSTS", "3"))
+REQUESTS, THREADS = 100, 20
+PAIR = ("phone", "tablet")
+APART = {"phone": timedelta(minutes=5), "tablet": timedelta(minutes=-5)}
+NOTE = """
+    CREATE TABLE granted (number serial, client_id text);
+    CREATE FUNCTION note_granted() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN INSERT INTO granted (client_id) VALUES (NEW.client_id); RETURN NEW; END $$;
+    CREATE TRIGGER note_granted AFTER INSERT OR UPDATE ON streaming_streamholder
+        FOR EACH ROW EXECUTE FUNCTION note_granted();
+"""
 Claim = Callable[[Listener, Track, str], bool]
+Ask = Callable[[str], bool]
 
 
 def claim(listener: Listener, track: Track, device: str) -> bool:
@@ -44,20 +67,23 @@ def read_then_write(meeting: Barrier) -> Claim:
     """The same rule the naive way: look who holds, decide here, write back."""
 
     def naive(listener: Listener, track: Track, device: str) -> bool:
-        now = timezone.now()
-        fresh = {"client_id": device, "track_id": track.pk, "since": now, "plays_until": now + timedelta(minutes=3)}
-        holder = StreamHolder.objects.filter(listener=listener).first() or StreamHolder(listener=listener, **fresh)
+        holder = StreamHolder.objects.get(listener=listener)
         meeting.wait(5)
-        if holder.blocks.get(device, 0) > now.timestamp():
-            return False
-        if holder.client_id != device:
-            holder.blocks[holder.client_id] = (now + timedelta(minutes=5)).timestamp()
-        for name, value in fresh.items():
-            setattr(holder, name, value)
-        holder.save()
-        return True
+        return take_over(holder, track, device, now=timezone.now())
 
     return naive
+
+
+def take_over(holder: StreamHolder, track: Track, device: str, *, now: datetime) -> bool:
+    """The rule, decided by what was read and by our own clock."""
+    if holder.blocks.get(device, 0) > now.timestamp():
+        return False
+    if holder.client_id != device and holder.plays_until > now:
+        holder.blocks = {holder.client_id: (now + timedelta(minutes=1)).timestamp()}
+    holder.client_id, holder.track_id, holder.since = device, track.pk, now
+    holder.plays_until = now + timedelta(minutes=3)
+    holder.save()
+    return True
 
 
 def rush(claim: Claim, listener: Listener, track: Track) -> list[str]:
@@ -105,3 +131,122 @@ def test_reading_before_writing_would_not_do(subscriber: Listener, track: Track,
 
     with pytest.raises(AssertionError):
         expect_one_holder(subscriber, granted)
+
+
+# --- a hundred requests from two devices ----------------------------------------------------------
+
+
+@pytest.fixture
+def granted(db: None) -> Iterator[Callable[[], list[str]]]:
+    """To whom PostgreSQL has given the stream since it was last asked, in order."""
+
+    def read() -> list[str]:
+        with connection.cursor() as cursor:
+            cursor.execute("WITH gone AS (DELETE FROM granted RETURNING *) SELECT client_id FROM gone ORDER BY number")
+            return [client_id for (client_id,) in cursor.fetchall()]
+
+    with connection.cursor() as cursor:
+        cursor.execute(NOTE)
+        yield read
+        cursor.execute("DROP FUNCTION note_granted CASCADE; DROP TABLE granted")
+
+
+def over_http(listener: Listener, track: Track) -> Ask:
+    token = token_for(listener)
+
+    def ask(device: str) -> bool:
+        wish = {"track_id": track.pk, "format_id": 26, "client_id": device}
+        response = Api(Client(), token=token).post("streams", wish)
+        return response.status_code == 201 or not expect_problem(response, 409, "playing_elsewhere")
+
+    return ask
+
+
+def forgetful(ask: Ask) -> Ask:
+    """Valkey loses everything before each request."""
+
+    def asked(device: str) -> bool:
+        cache.clear()
+        return ask(device)
+
+    return asked
+
+
+def on_clocks_apart(listener: Listener, track: Track) -> Ask:
+    """Each device asks a server of its own, whose clock is ten minutes from the other's."""
+
+    def ask(device: str) -> bool:
+        wish = StreamWish(track_id=track.pk, format_id=26, client_id=device)
+        try:
+            issue_stream(listener_id=listener.pk, wish=wish, now=timezone.now() + APART[device])
+        except PlayingElsewhere:
+            return False
+        return True
+
+    return ask
+
+
+def locked_by_its_own_clock(listener: Listener, track: Track) -> Ask:
+    """The rule with a lock, but by the clock of each server."""
+
+    def naive(device: str) -> bool:
+        with transaction.atomic():
+            holder = StreamHolder.objects.select_for_update().get(listener=listener)
+            return take_over(holder, track, device, now=timezone.now() + APART[device])
+
+    return naive
+
+
+def burst(ask: Ask) -> Counter[tuple[str, bool]]:
+    """How often each device was granted and refused."""
+    start = Barrier(THREADS)
+
+    def one(number: int) -> list[tuple[str, bool]]:
+        device = PAIR[number % 2]
+        try:
+            start.wait(10)
+            return [(device, ask(device)) for _ in range(REQUESTS // THREADS)]
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        return Counter(answer for answers in threads.map(one, range(THREADS)) for answer in answers)
+
+
+def expect_one_hand_over(ask: Ask, granted: Callable[[], list[str]]) -> None:
+    """The first device is displaced by the other and refused from then on, in this burst and in the next."""
+    answers, order = burst(ask), granted()
+    assert [device for device, _ in groupby(order)] in ([*PAIR], [*reversed(PAIR)])
+    displaced, holder = order[0], order[-1]
+    assert Counter(order) == Counter({device: answers[device, True] for device in PAIR})
+    assert answers[holder, False] == 0
+    again = burst(ask)
+    assert again == {(holder, True): REQUESTS // 2, (displaced, False): REQUESTS // 2}
+    assert set(granted()) == {holder}
+    assert set(StreamHolder.objects.get().blocks) == {displaced}
+
+
+@pytest.mark.parametrize("hindrance", [lambda ask: ask, forgetful], ids=["nothing", "Valkey is emptied"])
+def test_of_a_hundred_requests_one_hands_over(
+    subscriber: Listener, track: Track, granted: Any, hindrance: Callable[[Ask], Ask]
+) -> None:
+    for _ in range(BURSTS):
+        StreamHolder.objects.all().delete()
+        expect_one_hand_over(hindrance(over_http(subscriber, track)), granted)
+
+
+def test_clocks_ten_minutes_apart_change_nothing(subscriber: Listener, track: Track, granted: Any) -> None:
+    for _ in range(BURSTS):
+        StreamHolder.objects.all().delete()
+        expect_one_hand_over(on_clocks_apart(subscriber, track), granted)
+
+
+def test_neither_reading_first_nor_our_own_clocks_would_do(subscriber: Listener, track: Track, granted: Any) -> None:
+    naive = read_then_write(Barrier(THREADS))
+    for ask in (lambda device: naive(subscriber, track, device), locked_by_its_own_clock(subscriber, track)):
+        StreamHolder.objects.all().delete()
+        claim(subscriber, track, "radio")
+        release_stream(listener_id=subscriber.pk, client_id="radio")
+        granted()
+        with pytest.raises(AssertionError):
+            expect_one_hand_over(ask, granted)
