@@ -44,14 +44,14 @@ def engines() -> Iterator[None]:
 
 
 @contextmanager
-def server() -> Iterator[tuple[int, int]]:
+def server(workers: int = WORKERS) -> Iterator[tuple[int, int]]:
     """Granian as `manage.py up` runs it; its port and process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "granian", "config.rsgi:application", "--interface", "rsgi", "--port", str(port)]
-    command += ["--workers", str(WORKERS), "--http", "1", "--no-ws"]
-    with running([*command, "--log-level", "error"]) as pid:
+    command += ["--workers", str(workers), "--http", "1", "--no-ws"]
+    with running([*command, "--backpressure", "10000", "--log-level", "error"]) as pid:
         wait_for(port)
         yield port, pid
 

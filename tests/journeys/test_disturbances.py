@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import socket
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 
 import pytest
 import requests
@@ -178,6 +181,17 @@ def test_a_web_worker_killed_is_replaced(house: House) -> None:
             return False
 
     assert eventually(lambda: all(healthy() for _ in range(20)), seconds=30, what="web answers")
+
+
+def test_connections_that_only_wait_keep_nobody_out(house: House) -> None:
+    """As open event streams do. Left to itself, granian serves 512 connections a process and makes all others wait."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    with ExitStack() as wires:
+        for _ in range(1300):
+            wires.enter_context(socket.create_connection(("127.0.0.1", house.port), timeout=5))
+        for _ in range(10):
+            assert requests.get(f"{house.web}/healthz", timeout=5).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def programs(environment: dict[str, str]) -> list[Program]:
     celery = [PYTHON, "-m", "celery", "--app", "config"]
     worker = [*celery, "worker", "--pool", "threads", "--concurrency", "4", "--without-mingle", "--without-gossip"]
     web = [PYTHON, "-m", "granian", "config.rsgi:application", "--interface", "rsgi", "--port", str(settings.PORT)]
-    web += ["--workers", "2", "--http", "1", "--no-ws", "--log-level", "warning"]
+    web += ["--workers", "2", "--http", "1", "--no-ws", "--backpressure", "10000", "--log-level", "warning"]
     web += ["--respawn-failed-workers", "--workers-kill-timeout", "6"]
     return [
         Program(name="sandbox", command=[PYTHON, "-m", "sandbox", "serve"], environment=environment),
