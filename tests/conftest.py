@@ -29,6 +29,7 @@ from outbox import wake
 from outbox.platform import platform
 from subscriptions.folding import Status
 from subscriptions.models import Plan, Subscription
+from tests.guard import leaks
 from tests.helpers import Api, apply_member, release_event, token_for
 from tests.sandbox.platform import KEY, SECRET, Database, Platform
 from web import limits
@@ -196,7 +197,9 @@ def stand_in() -> Iterator[Platform]:
     yield running
     running.stop()
     database.drop()
+    let_slip = leaks(running.log.read_text(), known=[SECRET])
     shutil.rmtree(folder, ignore_errors=True)
+    assert not let_slip, "in the sandbox's log"
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ import requests
 from config.embedded import Postgres, Valkey
 from config.journey import Journey, written
 from config.processes import command_of
+from tests.guard import kept_below, leaks
 from tests.sandbox.platform import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,6 +114,11 @@ class House:
     def clear_faults(self) -> None:
         requests.delete(f"{self.sandbox}/_control/faults", timeout=10)
 
+    def said(self) -> str:
+        """Everything its programs have written so far."""
+        logs = [*(self.home / "log").glob("*.log"), self.log]
+        return "\n".join(path.read_text(errors="replace") for path in logs)
+
     def stop(self) -> float:
         """Ctrl-C; how many seconds until everything was over."""
         began = time.monotonic()
@@ -156,12 +162,14 @@ def start_house(**changes: str) -> House:
 
 @pytest.fixture(scope="session")
 def house() -> Iterator[House]:
-    """One house for all journeys; a test that disturbs it waits until it is well again."""
+    """One house for all journeys; a test that disturbs it waits until it is well again. It never writes a secret."""
     house = start_house()
     yield house
     if house.process.poll() is None:
         house.stop()
+    let_slip = leaks(house.said(), known=kept_below(house.home))
     shutil.rmtree(house.home, ignore_errors=True)
+    assert not let_slip, "after all that was done to it"
 
 
 @dataclass
