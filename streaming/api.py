@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from kernel.errors import Kind, MissingParameter, Refusal
 from streaming.actions import IssuedStream, current_stream, issue_stream
 from streaming.holder import release_stream
-from streaming.live import changes, holder_of, told
+from streaming.live import changes, holder_of, name_of, told
 from streaming.models import StreamHolder
 from streaming.refusals import StreamWish
 from web.bodies import AlwaysJSON, json_bytes, parse_json
@@ -203,11 +203,15 @@ class CurrentStream(APIView):
 
     class Output(serializers.ModelSerializer[StreamHolder]):
         expires_at = serializers.DateTimeField(source="plays_until", help_text="when its track will have ended")
+        holder = serializers.SerializerMethodField(help_text="the device's name, or its id where it has none")
 
         class Meta:
             model = StreamHolder
-            fields = ["stream_id", "client_id", "track_id", "since", "expires_at"]
+            fields = ["stream_id", "client_id", "holder", "track_id", "since", "expires_at"]
             ref_name = "CurrentStream"
+
+        def get_holder(self, stream: StreamHolder) -> str:
+            return name_of(stream.listener_id, stream.client_id)
 
     @extend_schema(operation_id="stream_current", responses=Output)
     def get(self, request: ListenerRequest) -> Response:

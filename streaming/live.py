@@ -46,10 +46,13 @@ log = logging.getLogger(__name__)
 def holder_of(listener_id: UUID) -> State | None:
     """The row from which `told` reads."""
     row = StreamHolder.objects.filter(listener_id=listener_id).values().first()
-    if row is None:
-        return None
-    device = Device.objects.filter(listener_id=listener_id, client_id=row["client_id"]).first()
-    return row | {"name": device and device.name}
+    return None if row is None else row | {"name": name_of(listener_id, row["client_id"])}
+
+
+def name_of(listener_id: UUID, client_id: str) -> str:
+    """What a device is called, or its id where it has no name."""
+    named = Device.objects.filter(listener_id=listener_id, client_id=client_id).exclude(name="")
+    return named.values_list("name", flat=True).first() or client_id
 
 
 def told(row: State | None, *, client_id: str, now: datetime) -> State:

@@ -228,6 +228,7 @@ def test_begins_with_the_state_as_it_is(subscriber: Listener, track: Track, api:
     assert retry == "retry: 3000"
     state = json.loads(event.split("data: ")[1])
     assert (state["client_id"], state["holder"], state["track_id"]) == ("tablet", "Ada’s tablet", track.pk)
+    assert json.loads(api(subscriber).get("streams/current").content)["holder"] == "Ada’s tablet"
     assert state["blocked_until"] is not None
     assert KEY in response.wsgi_request.META
 
