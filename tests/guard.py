@@ -1,6 +1,6 @@
 """A pytest plugin: a test fails when a secret stands in anything it has printed or logged.
 
-Logs are read as they were meant before any formatter struck something out.
+Logs are read before any formatter has struck something out; `-o log_level=DEBUG` has it read all of them.
 """
 
 from __future__ import annotations
