@@ -452,7 +452,8 @@ def test_shows_who_holds_the_stream(phone: Api, track: Track) -> None:
     body = json.loads(response.content)
     assert response.headers["Cache-Control"] == "no-store"
     assert (body["stream_id"], body["client_id"], body["track_id"]) == (stream_id, "A", track.pk)
-    assert set(body) == {"stream_id", "client_id", "track_id", "since", "expires_at"}
+    assert set(body) == {"stream_id", "client_id", "holder", "track_id", "since", "expires_at"}
+    assert body["holder"] == "A"  # it has not said how it is called
 
 
 @pytest.mark.parametrize("query", ["", "?client_id=", "?client_id=" + "x" * 256])
