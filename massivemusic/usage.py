@@ -73,12 +73,15 @@ def _item(play: PlayReport) -> dict[str, str | int]:
         "playMode": play.mode,
         "dateTimePlayed": instants.written(play.played_at),
         "totalTimePlayed": play.seconds_played,
-        "userAgent": _one_line(play.user_agent),
+        "userAgent": one_line(play.user_agent),
     }
 
 
-def _one_line(user_agent: str) -> str:
-    """A device may call itself anything; the report takes 256 characters on one line, and some."""
+def one_line(user_agent: str) -> str:
+    """A device may call itself anything; the report takes 256 characters on one line, and some.
+
+    What is sent of it, here and wherever else a play is told of.
+    """
     return _UNSPEAKABLE.sub(" ", user_agent).strip()[:USER_AGENT_LENGTH].strip() or "unknown"
 
 
