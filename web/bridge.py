@@ -12,7 +12,8 @@ import io
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 BODY_SECONDS: Final = 60.0  # for a whole body to come in
+SETTLE_SECONDS: Final = 0.1
 CGI: Final = {"CONTENT_TYPE", "CONTENT_LENGTH"}  # headers whose variable has no prefix
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,8 @@ class Bridge:
         self.loop = loop
         self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="request")
         self.streams: set[asyncio.Task[Any]] = set()
+        self.answered: deque[asyncio.Future[None]] = deque()
+        self.settle_now_and_then()
         self.end_streams_first()
 
     def end_streams_first(self) -> None:
@@ -58,30 +62,47 @@ class Bridge:
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         environ = environment(scope)
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await read(environ, protocol)
+            body = await read(environ, protocol)
         except TimeoutError:
             protocol.response_empty(408, [("connection", "close")])
             return
         environ["wsgi.input"] = io.BytesIO(body)
         if "HTTP_TRANSFER_ENCODING" in environ:
             environ["CONTENT_LENGTH"] = str(len(body))  # Django takes a body of unannounced length for none at all
-        rest = await self.loop.run_in_executor(self.pool, self.answer, environ, protocol)
-        if rest is not None:
-            await self.go_on(*rest, protocol)
+        self.settle()
+        answered: asyncio.Future[None] = self.loop.create_future()
+        self.pool.submit(self.answer, environ, protocol, answered)
+        await answered
 
-    def answer(self, environ: WSGIEnvironment, protocol: Any) -> tuple[Answer, Rest] | None:
-        """Let the application answer, in a thread; what is to be continued on the loop, if anything."""
+    def settle(self) -> None:
+        """End the coroutines of requests that threads have answered: with the next request, or a moment later.
+
+        The answers are long on their way. To wake the loop for each would cost a quarter of a small request.
+        """
+        while self.answered:
+            self.answered.popleft().set_result(None)
+
+    def settle_now_and_then(self) -> None:
+        self.settle()
+        self.loop.call_later(SETTLE_SECONDS, self.settle_now_and_then)
+
+    def answer(self, environ: WSGIEnvironment, protocol: Any, answered: asyncio.Future[None]) -> None:
+        """Let the application answer, in a thread; what goes on is continued on the loop."""
         answer = Answer()
-        with answer.of(self.application, environ) as chunks:
-            if (rest := environ.get(KEY)) is not None:
-                answer.begin(chunks)
-                return answer, rest
-            if getattr(chunks, "streaming", False):
-                self.send(chunks, protocol.response_stream(answer.status, answer.headers))
-            else:
-                protocol.response_bytes(answer.status, answer.headers, b"".join(chunks))
-        return None
+        try:
+            with answer.of(self.application, environ) as chunks:
+                if (rest := environ.get(KEY)) is not None:
+                    answer.begin(chunks)
+                    self.loop.call_soon_threadsafe(self.go_on_with, answer, rest, protocol, answered)
+                    return
+                if getattr(chunks, "streaming", False):
+                    self.send(chunks, protocol.response_stream(answer.status, answer.headers))
+                else:
+                    protocol.response_bytes(answer.status, answer.headers, b"".join(chunks))
+        except Exception:
+            log.exception("a request was not answered")
+            protocol.response_empty(500, [])
+        self.answered.append(answered)
 
     def send(self, chunks: Iterable[bytes], transport: Any) -> None:
         """A long answer, piece by piece, from its thread; a client may leave in the middle of it."""
@@ -94,6 +115,10 @@ class Bridge:
                 asyncio.run_coroutine_threadsafe(pass_on(chunk), self.loop).result()
         except Exception as error:  # noqa: BLE001  the server's own errors have no common class
             log.info("an answer was not heard to its end: %s", type(error).__name__)
+
+    def go_on_with(self, answer: Answer, rest: Rest, protocol: Any, answered: asyncio.Future[None]) -> None:
+        going = asyncio.ensure_future(self.go_on(answer, rest, protocol))
+        going.add_done_callback(lambda _: self.answered.append(answered))
 
     async def go_on(self, answer: Answer, rest: Rest, protocol: Any) -> None:
         """The beginning, then the rest as it comes, until the client leaves or the server stops."""
@@ -174,17 +199,23 @@ def environment(scope: Any) -> dict[str, Any]:
     return environ
 
 
-async def read(environ: WSGIEnvironment, protocol: AsyncIterator[bytes]) -> bytes:
-    """The body, but no more than one byte beyond its path's cap, by which it is known for too large."""
-    if "CONTENT_LENGTH" not in environ and "HTTP_TRANSFER_ENCODING" not in environ:
+async def read(environ: WSGIEnvironment, protocol: Any) -> bytes:
+    """The body, but no more than one byte beyond its path's cap, by which it is known for too large.
+
+    Raises TimeoutError when it takes too long to come.
+    """
+    length = environ.get("CONTENT_LENGTH", "")
+    if not length and "HTTP_TRANSFER_ENCODING" not in environ:
         return b""
     cap = cap_for(environ["PATH_INFO"])
-    length = environ.get("CONTENT_LENGTH", "")
     if length.isdigit() and int(length) > cap:
         return b""  # refused by what it announces
-    body = bytearray()
-    async for chunk in protocol:
-        body += chunk
-        if len(body) > cap:
-            break
+    async with asyncio.timeout(BODY_SECONDS):
+        if length.isdigit():
+            return bytes(await protocol())
+        body = bytearray()
+        async for chunk in protocol:
+            body += chunk
+            if len(body) > cap:
+                break
     return bytes(body[: cap + 1])
