@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 from uuid import UUID
 
@@ -27,9 +28,9 @@ class ExpressView(APIView):
     content_negotiation_class = AlwaysJSON
     limit_scope = "api"
 
+    @abstractmethod
     def express(self, request: HttpRequest, listener_id: UUID) -> HttpResponse:
         """Answer a POST. Raises a Refusal, or what DRF explains."""
-        raise NotImplementedError
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         listener_id = self.listener_at(request) if request.method == "POST" else None
