@@ -67,8 +67,6 @@ class Bridge:
             protocol.response_empty(408, [("connection", "close")])
             return
         environ["wsgi.input"] = io.BytesIO(body)
-        if "HTTP_TRANSFER_ENCODING" in environ:
-            environ["CONTENT_LENGTH"] = str(len(body))  # Django takes a body of unannounced length for none at all
         self.settle()
         answered: asyncio.Future[None] = self.loop.create_future()
         self.pool.submit(self.answer, environ, protocol, answered)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings_test")
 
+from web.bodies import with_length
 from web.bridge import Bridge
 from web.live import KEY
 
@@ -64,4 +65,4 @@ def told(environ: WSGIEnvironment) -> Iterator[bytes]:
     yield json.dumps(texts | {"body": len(environ["wsgi.input"].read())}).encode()
 
 
-application = Bridge(serve, threads=1)
+application = Bridge(with_length(serve), threads=1)
