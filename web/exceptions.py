@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404
+from django.http import Http404, HttpResponse, JsonResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_handler
@@ -58,6 +58,11 @@ def of_validation(error: drf.ValidationError) -> dict[str, Any]:
     first = next(f for f in faults if f["code"] == kind.code)
     detail = f"{first['pointer'].strip('/') or 'body'}: {first['detail']}"
     return document(400, detail=detail, code=kind.code, platform_code=kind.platform_code, errors=faults)
+
+
+def respond_validation(error: drf.ValidationError) -> HttpResponse:
+    """What is wrong with the input, as a plain Django response."""
+    return JsonResponse(of_validation(error), status=400, content_type=PROBLEM_TYPE)
 
 
 def flatten(details: Any, *, pointer: str) -> Iterator[dict[str, str]]:

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.views import APIView
 
 from kernel.errors import Refusal
 from web.bodies import AlwaysJSON
 from web.callers import IsListener
+from web.exceptions import respond_validation
 from web.limits import count
 from web.problems import respond_refusal
 
@@ -21,7 +22,7 @@ from web.problems import respond_refusal
 class ExpressView(APIView):
     """A view for listeners whose `post` is `express`, called without DRF's wrapping wherever all is well.
 
-    What is wrong with a request is told by DRF, as everywhere: it goes the long way then. Nothing has been done yet.
+    Whoever is nobody's listener, or asks too often, is told so by DRF, as everywhere.
     """
 
     permission_classes = [IsListener]
@@ -30,7 +31,7 @@ class ExpressView(APIView):
 
     @abstractmethod
     def express(self, request: HttpRequest, listener_id: UUID) -> HttpResponse:
-        """Answer a POST. Raises a Refusal, or what DRF explains."""
+        """Answer a POST. Raises a Refusal or a ValidationError."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         listener_id = self.listener_at(request) if request.method == "POST" else None
@@ -40,8 +41,8 @@ class ExpressView(APIView):
             return self.finished(self.express(request, listener_id))
         except Refusal as no:
             return self.finished(respond_refusal(no))
-        except APIException:
-            return super().dispatch(request, *args, **kwargs)
+        except ValidationError as wrong:
+            return self.finished(respond_validation(wrong))
 
     def listener_at(self, request: HttpRequest) -> UUID | None:
         """Who calls, where a good token says so."""
