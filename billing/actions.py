@@ -61,6 +61,15 @@ def store_letter(letter: Letter) -> BillingEvent:
     return event
 
 
+@transaction.atomic
+def take_letter(letter: Letter) -> BillingEvent:
+    """Keep a letter of our own and act on it here and now: no worker hears of it before that is done."""
+    event = store_letter(letter)
+    process_event(event_id=event.pk)
+    event.refresh_from_db(fields=["state", "last_error"])
+    return event
+
+
 def process_event(*, event_id: int) -> str | None:
     """Let the event's handler act, in one transaction; the state afterwards, None when it was not due.
 

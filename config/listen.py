@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actions import register_listener
 from accounts.models import Listener, User
-from billing.actions import process_event, store_letter
+from billing.actions import take_letter
 from billing.providers import standard
 from config.journey import COUNTRY, subscription_event
 from config.keys import kept, make_secret
@@ -89,6 +89,4 @@ def subscribe(listener: Listener) -> None:
         return
     event_id = str(uuid.uuid5(listener.pk, f"{now:%Y-%m-%d %H}"))
     body = json.dumps(subscription_event(account_id=str(listener.pk), external_id=f"sub_{event_id}", now=now))
-    with transaction.atomic():
-        event = store_letter(standard.read(body=body.encode(), event_id=event_id, now=now))
-    process_event(event_id=event.pk)
+    take_letter(standard.read(body=body.encode(), event_id=event_id, now=now))

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Max
 
 from accounts.models import Listener, User
-from billing.actions import Letter, process_event, store_letter
+from billing.actions import Letter, take_letter
 from billing.models import BillingEvent
 from kernel.values import rfc3339
 from subscriptions.models import Plan, Subscription
@@ -70,7 +70,7 @@ def is_gift(subscription: Subscription) -> bool:
 
 def say(*, event_id: str, subject: str, data: dict[str, Any], now: datetime) -> BillingEvent:
     """Keep what staff said as an event, and act on it here and now."""
-    event = store_letter(
+    return take_letter(
         Letter(
             provider=PROVIDER,
             event_id=event_id,
@@ -81,6 +81,3 @@ def say(*, event_id: str, subject: str, data: dict[str, Any], now: datetime) -> 
             data=data | {"external_id": subject},
         )
     )
-    process_event(event_id=event.pk)
-    event.refresh_from_db(fields=["state", "last_error"])
-    return event
