@@ -70,7 +70,7 @@ def transfer_subscription(*, provider: str, event_id: str, givers: list[str], ta
     derived = f"{event_id}-transfer"
     if BillingEvent.objects.filter(provider=provider, event_id=derived).exists():
         return
-    running = Subscription.objects.filter(listener__in=map(UUID, givers), entitled_until__gt=at)
+    running = Subscription.objects.lasting(at).filter(listener__in=map(UUID, givers))
     had = running.values_list("external_id", flat=True)
     told = BillingEvent.objects.filter(provider=provider, type="subscription.updated", subject__in=list(had))
     moved = sorted(set(told.values_list("subject", flat=True)))

@@ -22,7 +22,7 @@ MOST_DAYS: Final = 366
 
 def free_from(listener: Listener, *, now: datetime) -> datetime:
     """When a gift can begin: now, or when the last right to stream ends that the listener already has."""
-    running = Subscription.objects.filter(listener=listener, entitled_until__gt=now)
+    running = Subscription.objects.lasting(now).filter(listener=listener)
     ends_at: datetime | None = running.aggregate(ends_at=Max("entitled_until"))["ends_at"]
     return ends_at or now.replace(microsecond=0)
 

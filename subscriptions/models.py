@@ -55,7 +55,11 @@ class Plan(models.Model):
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def covering(self, instant: datetime) -> Self:
         """Subscriptions whose right to stream holds at `instant` (UTC): start included, end not."""
-        return self.filter(entitled_from__lte=instant, entitled_until__gt=instant)
+        return self.lasting(instant).filter(entitled_from__lte=instant)
+
+    def lasting(self, instant: datetime) -> Self:
+        """Those whose right has not ended by `instant`, begun or not."""
+        return self.filter(entitled_until__gt=instant)
 
 
 class Subscription(models.Model):

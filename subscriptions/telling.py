@@ -7,7 +7,7 @@ rightsholders are paid by the fee, and of equals the one that runs longest. The 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -44,7 +44,7 @@ def tell_platform(listener: Listener, *, now: datetime, again: bool = False) -> 
     (`extend_windows`). Whatever differs from what was queued last is told anew, and with `again` everything.
     """
     soon = {}
-    for each in running_of([listener.pk], now=now).get(listener.pk, []):
+    for each in Subscription.objects.lasting(now).filter(listener=listener).select_related("listener", "plan"):
         if each.starts_at > now + START_WITHIN:
             Subscription.objects.filter(pk=each.pk).update(told_until=each.starts_at)
         else:
@@ -87,11 +87,10 @@ def store_windows(
     return fresh
 
 
-def running_of(listeners: Iterable[UUID], *, now: datetime) -> Running:
+def running_of(listeners: Set[UUID], *, now: datetime) -> Running:
     """The listeners' subscriptions that have not ended."""
     running: dict[UUID, list[Subscription]] = {}
-    found = Subscription.objects.filter(listener__in=list(listeners), entitled_until__gt=now)
-    for each in found.select_related("listener", "plan"):
+    for each in Subscription.objects.lasting(now).filter(listener__in=listeners):
         running.setdefault(each.listener_id, []).append(each)
     return running
 
@@ -164,8 +163,8 @@ def extend_windows(*, now: datetime, limit: int = 500) -> int:
 
     A stretch is told up to a day before it begins. What somebody else holds is left for the next time.
     """
-    ending = Subscription.objects.filter(
-        told_until__lt=F("entitled_until"), told_until__lte=now + START_WITHIN - LATE_MARGIN, entitled_until__gt=now
+    ending = Subscription.objects.lasting(now).filter(
+        told_until__lt=F("entitled_until"), told_until__lte=now + START_WITHIN - LATE_MARGIN
     )
     mine = ending.select_for_update(of=["self"], skip_locked=True).select_related("listener", "plan")
     found = list(mine.order_by("told_until")[:limit])
