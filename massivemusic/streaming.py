@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NotRequired, TypedDict, Unpack
 
 from massivemusic.client import Client
 
@@ -60,72 +60,44 @@ _FORMATS: Final = (
 FORMATS: Final[Mapping[int, Format]] = MappingProxyType({known.id: known for known in _FORMATS})
 
 
-def online_stream_url(
-    client: Client,
-    *,
-    user_id: str,
-    track_id: int,
-    format_id: int,
-    client_id: str,
-    country: str,
-    release_id: int | None = None,
-    hls: bool = False,
-) -> str:
+class Fetch(TypedDict):
+    """Who fetches what, on which device: what a stream's URL says. Progressive, with byte ranges, unless `hls`."""
+
+    user_id: str
+    track_id: int
+    format_id: int
+    client_id: str
+    country: str
+    release_id: NotRequired[int | None]
+    hls: NotRequired[bool]
+
+
+def online_stream_url(client: Client, **fetch: Unpack[Fetch]) -> str:
     """A signed URL from which the device `client_id` may stream one track now (Streaming guide §4.1).
 
     No call is made: the platform judges when the device fetches (2001 not in this country, 2002 no
-    subscription or no release yet, 3201 another device took over). Progressive, with byte ranges,
-    unless `hls`. Web keys get URLs that work once.
+    subscription or no release yet, 3201 another device took over). Web keys get URLs that work once.
     """
-    path = "/stream/subscription"
-    return _signed(
-        client, path, user_id=user_id, track_id=track_id, format_id=format_id, client_id=client_id, country=country,
-        release_id=release_id, hls=hls,
-    )  # fmt: skip
+    return _signed(client, "/stream/subscription", fetch)
 
 
-def offline_stream_url(
-    client: Client,
-    *,
-    user_id: str,
-    track_id: int,
-    format_id: int,
-    client_id: str,
-    country: str,
-    release_id: int | None = None,
-    hls: bool = False,
-) -> str:
+def offline_stream_url(client: Client, **fetch: Unpack[Fetch]) -> str:
     """A signed URL from which an enabled device may fetch one track, to keep it (Streaming guide §4.2).
 
     As `online_stream_url`, but 2002 also means that the device is not enabled, nobody is displaced, and the
     fetch is no play.
     """
-    path = "/offline/subscription"
-    return _signed(
-        client, path, user_id=user_id, track_id=track_id, format_id=format_id, client_id=client_id, country=country,
-        release_id=release_id, hls=hls,
-    )  # fmt: skip
+    return _signed(client, "/offline/subscription", fetch)
 
 
-def _signed(
-    client: Client,
-    path: str,
-    *,
-    user_id: str,
-    track_id: int,
-    format_id: int,
-    client_id: str,
-    country: str,
-    release_id: int | None,
-    hls: bool,
-) -> str:
+def _signed(client: Client, path: str, fetch: Fetch) -> str:
     query: dict[str, str | int] = {
-        "userId": user_id,
-        "trackId": track_id,
-        "formatId": format_id,
-        "clientId": client_id,
-        "country": country,
+        "userId": fetch["user_id"],
+        "trackId": fetch["track_id"],
+        "formatId": fetch["format_id"],
+        "clientId": fetch["client_id"],
+        "country": fetch["country"],
     }
-    if release_id is not None:
+    if (release_id := fetch.get("release_id")) is not None:
         query["releaseId"] = release_id
-    return client.signed_url(client.platform.stream_url, f"{path}.m3u8" if hls else path, query)
+    return client.signed_url(client.platform.stream_url, f"{path}.m3u8" if fetch.get("hls") else path, query)
