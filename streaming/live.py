@@ -35,7 +35,7 @@ AGAIN_SECONDS: Final = 1.0  # before PostgreSQL is tried again
 DEVICES: Final = 8  # of a listener, which wait at one process
 LAST_SECONDS: Final = 600.0  # then the client comes anew, with a token that still holds
 HOLDERS: Final = """
-    SELECT listener_id, client_id, d.name, stream_id, track_id, since, plays_until, blocks
+    SELECT listener_id, client_id, coalesce(nullif(d.name, ''), client_id) AS holder, stream_id, track_id, since, plays_until, blocks
       FROM streaming_streamholder LEFT JOIN streaming_device d USING (listener_id, client_id)
      WHERE listener_id = ANY (%s)
 """
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 def holder_of(listener_id: UUID) -> State | None:
     """The row from which `told` reads."""
     row = StreamHolder.objects.filter(listener_id=listener_id).values().first()
-    return None if row is None else row | {"name": name_of(listener_id, row["client_id"])}
+    return None if row is None else row | {"holder": name_of(listener_id, row["client_id"])}
 
 
 def name_of(listener_id: UUID, client_id: str) -> str:
@@ -65,7 +65,7 @@ def told(row: State | None, *, client_id: str, now: datetime) -> State:
         return {"client_id": None, "blocked_until": blocked}
     return {
         "client_id": row["client_id"],
-        "holder": row["name"] or row["client_id"],
+        "holder": row["holder"],
         "stream_id": str(row["stream_id"]),
         "track_id": row["track_id"],
         "since": rfc3339(row["since"]),

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from kernel.errors import Kind, Refusal
 from subscriptions.models import Period, Plan, Subscription
-from subscriptions.rules import Terms, broken
+from subscriptions.rules import broken, terms_in
 from subscriptions.shapes import Instant, PeriodShape, PlanShape, SubscriptionShape
 from web.callers import IsListener, ListenerRequest, listener_id_of
 from web.pages import PAGE_PARAMETERS, Pages, page_of
@@ -108,12 +108,6 @@ class CheckTerms(APIView):
         wish = self.Input(data=request.data)
         wish.is_valid(raise_exception=True)
         given = wish.validated_data
-        terms = Terms(
-            trial=given["plan_code"].trial,
-            activated_at=given["activated_at"],
-            starts_at=given["current_period_start"],
-            trial_ends_at=given.get("trial_ends_at"),
-            expires_at=given["expires_at"],
-        )
+        terms = terms_in(given, trial=given["plan_code"].trial)
         faults = broken(terms, now=timezone.now())
         return Response(self.Output({"valid": not faults, "broken": faults}).data)

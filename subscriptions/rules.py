@@ -6,10 +6,10 @@ with the offending field and the nearest value that would satisfy that rule alon
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from kernel.values import add_months
 
@@ -30,6 +30,17 @@ class Terms:
     starts_at: datetime
     trial_ends_at: datetime | None
     expires_at: datetime
+
+
+def terms_in(given: Mapping[str, Any], *, trial: bool) -> Terms:
+    """Dates under the API's names, as phones, billing and staff give them."""
+    return Terms(
+        trial=trial,
+        activated_at=given["activated_at"],
+        starts_at=given["current_period_start"],
+        trial_ends_at=given.get("trial_ends_at"),
+        expires_at=given["expires_at"],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from desk.cells import Table, moment
 from kernel.values import SANE_YEARS
 from subscriptions.models import Plan, PlatformWindow
-from subscriptions.rules import Broken, Terms, broken, on_the_wire, window_at
+from subscriptions.rules import Broken, Terms, broken, on_the_wire, terms_in, window_at
 
 
 class Instant(forms.DateTimeField):
@@ -40,16 +40,6 @@ class Dates(forms.Form):
     trial_ends_at = Instant(required=False, help_text="of a trial plan")
     expires_at = Instant()
 
-    def terms(self) -> Terms:
-        """The dates as the rules read them."""
-        return Terms(
-            trial=self.cleaned_data["plan_code"].trial,
-            activated_at=self.cleaned_data["activated_at"],
-            starts_at=self.cleaned_data["current_period_start"],
-            trial_ends_at=self.cleaned_data["trial_ends_at"],
-            expires_at=self.cleaned_data["expires_at"],
-        )
-
 
 def check_dates(request: HttpRequest) -> HttpResponse:
     """Which rules the dates break now, and what would be sent for them."""
@@ -58,7 +48,8 @@ def check_dates(request: HttpRequest) -> HttpResponse:
     form = Dates(request.GET or None)
     context = admin.site.each_context(request) | {"title": "Would the platform take these dates?", "form": form}
     if form.is_valid():
-        context |= verdict_on(form.terms(), now=timezone.now())
+        given = form.cleaned_data
+        context |= verdict_on(terms_in(given, trial=given["plan_code"].trial), now=timezone.now())
     return TemplateResponse(request, "admin/subscriptions/dates.html", context)
 
 

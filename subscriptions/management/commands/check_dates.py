@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from kernel.values import rfc3339
 from subscriptions.models import Plan
-from subscriptions.rules import Terms, broken
+from subscriptions.rules import broken, terms_in
 from web.params import moment
 
 
@@ -28,14 +28,7 @@ class Command(BaseCommand):
         if known is None:
             codes = ", ".join(Plan.objects.order_by("code").values_list("code", flat=True))
             raise CommandError(f"there is no plan {plan}; there are {codes}")
-        terms = Terms(
-            trial=known.trial,
-            activated_at=options["activated_at"],
-            starts_at=options["current_period_start"],
-            trial_ends_at=options["trial_ends_at"],
-            expires_at=options["expires_at"],
-        )
-        faults = broken(terms, now=timezone.now())
+        faults = broken(terms_in(options, trial=known.trial), now=timezone.now())
         for fault in faults:
             passes = f" (nearest: {rfc3339(fault.nearest)})" if fault.nearest else ""
             self.stdout.write(f"{fault.rule}: {fault.field}: {fault.detail}{passes}")
