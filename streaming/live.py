@@ -35,7 +35,8 @@ AGAIN_SECONDS: Final = 1.0  # before PostgreSQL is tried again
 DEVICES: Final = 8  # of a listener, which wait at one process
 LAST_SECONDS: Final = 600.0  # then the client comes anew, with a token that still holds
 HOLDERS: Final = """
-    SELECT listener_id, client_id, coalesce(nullif(d.name, ''), client_id) AS holder, stream_id, track_id, since, plays_until, blocks
+    SELECT listener_id, client_id, coalesce(nullif(d.name, ''), client_id) AS holder,
+           stream_id, track_id, since, plays_until, blocks
       FROM streaming_streamholder LEFT JOIN streaming_device d USING (listener_id, client_id)
      WHERE listener_id = ANY (%s)
 """
