@@ -9,6 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
+from desk.rows import may_view
+
 # Model → icon, of Google's Material Symbols.
 SIDEBAR: Final = {
     "Listeners": {
@@ -61,20 +63,15 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def lists(request: HttpRequest, group: str) -> list[dict[str, Any]]:
-    return [entry(label, icon) for label, icon in SIDEBAR[group].items() if may_view(request, label)]
+    return [entry(label, icon) for label, icon in SIDEBAR[group].items() if may_view(request.user, label)]
 
 
 def pages(request: HttpRequest, group: str) -> list[dict[str, Any]]:
     return [
         {"title": title, "icon": icon, "link": reverse(url)}
         for title, icon, url, label in PAGES.get(group, [])
-        if may_view(request, label)
+        if may_view(request.user, label)
     ]
-
-
-def may_view(request: HttpRequest, label: str) -> bool:
-    app, name = label.lower().split(".")
-    return any(request.user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change"))
 
 
 def entry(label: str, icon: str) -> dict[str, Any]:

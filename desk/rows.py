@@ -9,6 +9,8 @@ from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.functional import cached_property
@@ -16,6 +18,14 @@ from unfold import paginator
 from unfold.views import ChangeList
 
 MOST: Final = 10_000  # rows that a long list leads to
+
+
+def may_view(user: AbstractBaseUser | AnonymousUser, label: str) -> bool:
+    """Whether a member of staff may look at a model's rows (`app.Model`); whoever may change them may."""
+    app, name = label.lower().split(".")
+    return isinstance(user, PermissionsMixin | AnonymousUser) and any(
+        user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change")
+    )
 
 
 def noted(request: HttpRequest, rows: Iterable[Model], what: str) -> None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser, PermissionsMixin
+from django.contrib.auth.models import AnonymousUser
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from desk.cells import Table
+from desk.rows import may_view
 from desk.strip import Lane, Span
 
 LATEST: Final = 12  # rows of a chapter; its list has them all
@@ -60,18 +61,13 @@ def lane(title: str, *, model: str) -> Callable[[Draw], Draw]:
 def story_of(listener: Any, *, reader: Reader) -> Iterator[tuple[str, Table]]:
     """Every chapter that this member of staff may read, with its title."""
     for each in sorted(_chapters, key=lambda each: each.place):
-        if may_read(reader, each.model):
+        if may_view(reader, each.model):
             yield each.title, each.tell(listener)
 
 
 def lanes_of(listener: Any, *, reader: Reader) -> list[Lane]:
     """Every lane of the picture that this member of staff may see."""
-    return [(title, draw(listener)) for title, model, draw in _lanes if may_read(reader, model)]
-
-
-def may_read(reader: Reader, model: str) -> bool:
-    app, name = model.lower().split(".")
-    return isinstance(reader, PermissionsMixin) and reader.has_perm(f"{app}.view_{name}")
+    return [(title, draw(listener)) for title, model, draw in _lanes if may_view(reader, model)]
 
 
 def listed(model: str, text: object, **query: object) -> SafeString:
