@@ -12,7 +12,7 @@ from unfold.admin import ModelAdmin
 
 from accounts.models import Listener
 from catalogue.models import Track
-from desk.rows import ReadOnly
+from desk.rows import ReadOnly, noted
 from kernel.errors import Refusal
 from streaming.devices import remove_device
 from streaming.models import Device, OfflineCopy, StreamHolder
@@ -45,8 +45,9 @@ class DeviceAdmin(ReadOnly, ModelAdmin):
     @admin.action(description="Remove the device", permissions=["operate"])
     def remove(self, request: HttpRequest, devices: QuerySet[Device]) -> None:
         """As its listener does: what it keeps ends, and the platform is told."""
-        removed = sum(removes(device) for device in devices.known())  # type: ignore[attr-defined]
-        self.message_user(request, f"{removed} device(s) removed")
+        removed = [device for device in devices.known() if removes(device)]  # type: ignore[attr-defined]
+        self.message_user(request, f"{len(removed)} device(s) removed")
+        noted(request, removed, "Removed the device")
 
 
 def removes(device: Device) -> bool:
