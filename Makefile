@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-PACKAGES := accounts billing catalogue config desk kernel massivemusic outbox streaming subscriptions usage web
+PACKAGES := accounts billing catalogue config desk downloads kernel massivemusic outbox playlists previews reports streaming subscriptions usage web
+TESTS = $(PY) -m pytest -n 3 --no-loadscope-reorder $(ARGS)
 MARK := $(VENV)/.installed
 DEV_MARK := $(VENV)/.installed-dev
 
@@ -17,7 +18,7 @@ run: $(MARK)  ## everything on this machine, shown working; ONCE=1 stops afterwa
 	@$(PY) manage.py up --demo $(if $(ONCE),--once)
 
 test: $(DEV_MARK)  ## every test
-	@$(PY) -m pytest -n 2 --dist loadscope $(ARGS)
+	@$(TESTS)
 
 check: $(DEV_MARK)  ## what must hold before a commit: format, lint, types, arrows, migrations, deployment, tests
 	@$(VENV)/bin/ruff format --check .
@@ -27,7 +28,7 @@ check: $(DEV_MARK)  ## what must hold before a commit: format, lint, types, arro
 	@$(VENV)/bin/lint-imports
 	@$(PY) manage.py makemigrations --check --dry-run
 	@$(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
-	@$(PY) -m pytest -n 2 --dist loadscope $(ARGS)
+	@$(TESTS)
 
 format: $(DEV_MARK)  ## put the code in order
 	@$(VENV)/bin/ruff check --fix-only --quiet .
