@@ -16,9 +16,9 @@ from kernel.money import major_units
 
 # What a state of any of our rows means to whoever looks at it; one that is not here means nothing.
 KINDS: Final = {
-    "success": {"ACTIVE", "DONE", "HANDLED", "SENT", "SYNCED", "TRIALING"},
+    "success": {"ACTIVE", "CONFIRMED", "DONE", "HANDLED", "SENT", "SYNCED", "TRIALING"},
     "info": {"PENDING", "SENDING", "WAITING"},
-    "warning": {"CANCELLING", "GRACE", "HELD", "IN_DOUBT", "ON_HOLD", "PAUSED"},
+    "warning": {"CANCELLING", "GRACE", "HELD", "IN_DOUBT", "ON_HOLD", "PAUSED", "UNKNOWN"},
     "danger": {"DEAD", "EXPIRED", "REFUSED", "REJECTED", "REFUNDED"},
 }
 
@@ -68,6 +68,11 @@ def money(amount: int, currency: str) -> str:
 def minutes(seconds: int) -> str:
     """A duration as on a sleeve: `3:24`."""
     return f"{seconds // 60}:{seconds % 60:02}"
+
+
+def capped(count: int, most: int) -> str:
+    """A count that went no further than `most`: `1,234`, or `10,000+`."""
+    return f"{count:,}" if count < most else f"{most:,}+"
 
 
 def ago(age: timedelta) -> str:

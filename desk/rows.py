@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
+from django.core.paginator import Paginator
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.functional import cached_property
@@ -28,19 +30,30 @@ def may_view(user: AbstractBaseUser | AnonymousUser, label: str) -> bool:
     )
 
 
-def noted(request: HttpRequest, rows: Iterable[Model], what: str) -> None:
-    """Write into the admin's log that this member of staff did something with rows that no form saves."""
+def noted(request: HttpRequest, rows: Iterable[Model], what: str, *, was: str = "") -> None:
+    """Write into the admin's log that this member of staff did something with rows that no form saves.
+
+    `was` names the field that it changed; the rows still say what stood there before.
+    """
     assert request.user.pk is not None  # noqa: S101  the admin lets nobody else in
-    LogEntry.objects.log_actions(request.user.pk, list(rows), CHANGE, change_message=what)
+    told = defaultdict(list)
+    for row in rows:
+        told[f"{what} (was {getattr(row, was)})" if was else what].append(row)
+    for text, alike in told.items():
+        LogEntry.objects.log_actions(request.user.pk, alike, CHANGE, change_message=text)
 
 
-class ReadOnly:
-    """Mixed in before ModelAdmin: rows that only actions of ours may write."""
+class Uncounted:
+    """Mixed in before ModelAdmin: a list that never counts its table."""
 
-    paginator = paginator.InfinitePaginator
+    paginator: type[Paginator] = paginator.InfinitePaginator
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
     list_per_page = 50
+
+
+class ReadOnly(Uncounted):
+    """Mixed in before ModelAdmin: rows that only actions of ours may write."""
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         return False
@@ -52,12 +65,16 @@ class ReadOnly:
         return False
 
 
-class InfinitePaginator(paginator.InfinitePaginator):
-    """Pages that end, as counting does, after MOST rows. By this very name unfold knows not to show the count."""
+class CappedPaginator(Paginator):
+    """Pages that end, as counting does, after MOST rows."""
 
     @cached_property
     def count(self) -> int:
-        return int(self.object_list[:MOST].count())
+        return int(self.object_list[:MOST].count())  # type: ignore[attr-defined]
+
+
+class InfinitePaginator(CappedPaginator, paginator.InfinitePaginator):
+    """The same. By this very name unfold knows not to show the count."""
 
 
 class InOneOrder(ChangeList):

@@ -23,6 +23,12 @@ def minor_units(amount: Decimal, currency: str) -> int:
     return int(minor)
 
 
+def written(amount: Decimal, currency: str) -> str:
+    """7.99 as `7.99 GBP`, 980.00 as `980 JPY`, 2.50 as `2.500 KWD`: no finer than it must be."""
+    finest = next(places for places in range(28) if amount == round(amount, places))
+    return f"{amount:.{max(finest, DIGITS.get(currency, 2))}f} {currency}"
+
+
 def major_units(amount: int, currency: str) -> Decimal:
     """999 GBP as 9.99, 980 JPY as 980, 2500 KWD as 2.500."""
     return Decimal(amount).scaleb(-DIGITS.get(currency, 2))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
+INT32: Final = 2**31 - 1  # no number of the platform's is larger, but for the versions of events
 SANE_YEARS: Final = range(2000, 2101)  # of anything that happened to a music service, or will
 
 # ISO 3166-1 alpha-2, officially assigned codes, as of 2026.
@@ -47,6 +48,11 @@ def add_months(start: datetime, months: int) -> datetime:
     year, month = divmod(index, 12)
     last = calendar.monthrange(year, month + 1)[1]
     return start.replace(year=year, month=month + 1, day=min(start.day, last))
+
+
+def midnight(day: date) -> datetime:
+    """The instant at which a day of UTC begins."""
+    return datetime.combine(day, time(), tzinfo=UTC)
 
 
 def rfc3339(instant: datetime) -> str:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse, JsonResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_handler
 
 from kernel.errors import InvalidParameter, MissingParameter, Refusal
-from web.problems import DATABASE_AWAY, DATABASE_BACK_SECONDS, PROBLEM_TYPE, document, of_refusal
-
-log = logging.getLogger(__name__)
+from web.problems import DATABASE_AWAY, DATABASE_BACK_SECONDS, PROBLEM_TYPE, document, is_database_away, of_refusal
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -24,8 +20,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, Refusal):
         status, body, headers = of_refusal(error)
         return Response(body, status=status, headers=headers, content_type=PROBLEM_TYPE)
-    if isinstance(error, OperationalError | InterfaceError):
-        log.error("database unavailable: %s", type(error).__name__)
+    if is_database_away(error):
         body = document(503, detail=DATABASE_AWAY)
         headers = {"Retry-After": str(DATABASE_BACK_SECONDS)}
         return Response(body, status=503, headers=headers, content_type=PROBLEM_TYPE)

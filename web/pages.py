@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -17,6 +18,7 @@ from rest_framework.serializers import BaseSerializer, Field, URLField
 from rest_framework.utils.urls import replace_query_param
 
 from kernel.errors import InvalidParameter
+from web.params import whole_in
 
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 100
@@ -29,10 +31,7 @@ PAGE_PARAMETERS: Final = [
 
 def limit_from(request: Request) -> int:
     """The `limit` parameter, 1 to 100. Raises InvalidParameter for anything else."""
-    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
-        raise InvalidParameter(f"limit must be a whole number from 1 to {MAX_LIMIT}")
-    return int(text)
+    return whole_in(request, "limit", otherwise=DEFAULT_LIMIT, most=MAX_LIMIT)
 
 
 class Pages(CursorPagination):
@@ -60,11 +59,12 @@ class RankedPages(BasePagination):
     """The same shape for ranked results, which have no key to continue from: the cursor hides an offset."""
 
     next_link: str | None = None
+    deepest = DEEPEST
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        limit, offset = limit_from(request), offset_from(request)
+        limit, offset = limit_from(request), offset_from(request, deepest=self.deepest)
         rows = list(queryset[offset : offset + limit + 1])
-        if len(rows) > limit and offset + limit < DEEPEST:
+        if len(rows) > limit and offset + limit < self.deepest:
             cursor = cursor_of(offset + limit, mark="o")
             self.next_link = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
         return rows[:limit]
@@ -73,10 +73,10 @@ class RankedPages(BasePagination):
         return Response({"results": data, "next": self.next_link})
 
 
-def offset_from(request: Request) -> int:
+def offset_from(request: Request, *, deepest: int = DEEPEST) -> int:
     """The offset a ranked cursor hides. Raises InvalidParameter for a cursor we did not make."""
     offset = number_in(request.query_params.get("cursor", ""), mark="o", name="cursor")
-    if offset >= DEEPEST:
+    if offset >= deepest:
         raise InvalidParameter("cursor: not one of ours")
     return offset
 
@@ -86,7 +86,7 @@ def cursor_of(number: int, *, mark: str) -> str:
     return base64.urlsafe_b64encode(f"{mark}{number}".encode()).decode()
 
 
-def number_in(cursor: str, *, mark: str, name: str) -> int:
+def number_in(cursor: str, *, mark: str, name: str, least: int = 0) -> int:
     """The number a cursor hides, 0 in an empty one. Raises InvalidParameter for a cursor we did not make."""
     if not cursor:
         return 0
@@ -94,7 +94,7 @@ def number_in(cursor: str, *, mark: str, name: str) -> int:
         text = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
     except (ValueError, binascii.Error):
         text = ""
-    if not (text.startswith(mark) and text[1:].isdigit() and len(text) < 20):
+    if not re.fullmatch(f"{mark}-?[0-9]{{1,18}}", text) or int(text[1:]) < least:
         raise InvalidParameter(f"{name}: not one of ours")
     return int(text[1:])
 

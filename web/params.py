@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
 from rest_framework.request import Request
 
 from kernel.errors import InvalidParameter
+
+
+def whole_in(request: Request, name: str, *, otherwise: int = 0, most: int) -> int:
+    """A whole number from 1 to `most`. Raises InvalidParameter."""
+    text = request.query_params.get(name, str(otherwise))
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        raise InvalidParameter(f"{name} must be a whole number from 1 to {most}")
+    return int(text)
+
+
+def uuid_of(text: object) -> UUID | None:
+    """The UUID that a text names; None for anything else."""
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None
 
 
 def instant_in(request: Request, name: str) -> datetime | None:

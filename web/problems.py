@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import Any, Final
 
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from kernel.errors import Kind, Refusal
@@ -15,6 +17,8 @@ PROBLEM_TYPE: Final = "application/problem+json"
 DATABASE_BACK_SECONDS: Final = 2
 DATABASE_AWAY: Final = "the database does not answer, try again shortly"
 
+log = logging.getLogger(__name__)
+
 STATUS: Final[dict[Kind, HTTPStatus]] = {
     Kind.INVALID: HTTPStatus.BAD_REQUEST,
     Kind.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
@@ -22,6 +26,7 @@ STATUS: Final[dict[Kind, HTTPStatus]] = {
     Kind.NOT_FOUND: HTTPStatus.NOT_FOUND,
     Kind.CONFLICT: HTTPStatus.CONFLICT,
     Kind.PRECONDITION: HTTPStatus.PRECONDITION_FAILED,
+    Kind.UNCONDITIONAL: HTTPStatus.PRECONDITION_REQUIRED,
     Kind.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Kind.UNSUPPORTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     Kind.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
@@ -73,6 +78,14 @@ def respond(status: int, *, detail: str, headers: dict[str, str] | None = None, 
     """A problem as a plain Django response, for code that stands outside DRF."""
     body = document(status, detail=detail, **members)
     return JsonResponse(body, status=status, content_type=PROBLEM_TYPE, headers=headers)
+
+
+def is_database_away(error: Exception) -> bool:
+    """Whether it says that PostgreSQL does not answer; the log then has what PostgreSQL said."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    log.error("database unavailable: %s", type(error.__cause__ or error).__name__)
+    return True
 
 
 def respond_database_away() -> HttpResponse:

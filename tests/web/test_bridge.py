@@ -42,7 +42,7 @@ def port() -> Iterator[int]:
         yield port
 
 
-def until(done: Any, *, seconds: float = 5) -> None:
+def until(done: Any, *, seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end

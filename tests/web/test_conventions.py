@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,13 +21,17 @@ pytestmark = pytest.mark.django_db
 NOBODYS = "00000000-0000-0000-0000-000000000007"
 PATHS = [
     f"me/exports/{NOBODYS}", "me", "catalogue/search?q=a", "catalogue/tracks?ids=1", "catalogue/tracks/1",
-    "catalogue/tracks/1/availability", "catalogue/releases", "catalogue/releases/1", "catalogue/artists/1",
+    "catalogue/tracks/1/availability", "catalogue/tracks/1/preview",
+    "catalogue/releases", "catalogue/releases/1", "catalogue/artists/1",
     "catalogue/artists/1/releases", "catalogue/changes", "subscription", "subscription/history", "streams/current",
-    "plays", "devices", "offline/manifest?client_id=phone", "streams/events?client_id=phone",
+    "plays", "devices", "offline/manifest?client_id=phone", "streams/events?client_id=phone", "playlists",
+    "playlists/featured", f"playlists/{NOBODYS}", f"playlists/{NOBODYS}/items", "purchases", f"purchases/{NOBODYS}",
+    f"purchases/{NOBODYS}/receipt", "locker",
 ]  # fmt: skip
 OTHER_METHODS = {
     "streams", "subscriptions/check", "me/exports", "devices/phone", "devices/phone/offline", "offline/copies",
-    "offline/copies/1",
+    "offline/copies/1", "downloads", "previews",
+    f"playlists/{NOBODYS}/items/move", f"playlists/{NOBODYS}/items/{NOBODYS}",
 }  # fmt: skip
 PUBLIC = ["config", "schema", "docs", "plans"]
 
@@ -36,7 +41,7 @@ def test_every_route_is_known_to_these_tests() -> None:
     resolver = next(entry for entry in get_resolver().url_patterns if str(entry.pattern) == "api/v1/")
     routes = {str(entry.pattern).replace("<int:track_id>", "1") for entry in resolver.url_patterns}
     routes = {route.replace("<int:release_id>", "1").replace("<int:artist_id>", "1") for route in routes}
-    routes = {route.replace("<uuid:export_id>", NOBODYS) for route in routes}
+    routes = {re.sub("<uuid:[a-z_]+>", NOBODYS, route) for route in routes}
     routes = {route.replace("<path:client_id>", "phone") for route in routes}
     known = {path.split("?")[0] for path in PATHS} | set(PUBLIC) | OTHER_METHODS
 
