@@ -6,6 +6,7 @@ import os
 import ssl
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
@@ -15,6 +16,7 @@ import requests
 
 from massivemusic import __version__
 from massivemusic.answers import Answer, understand
+from massivemusic.errors import ServerFailure, Throttled
 from massivemusic.oauth import Pairs, Params, Signer, encoded, joined
 from massivemusic.platform import Platform
 from massivemusic.shapes import whole
@@ -81,6 +83,22 @@ class Client:
         "Subscription streaming service").
         """
         return self._signer.signed_url(base + path, query, now=now, nonce=nonce)
+
+    def picture(self, path: str, *, most: int) -> bytes | None:
+        """A public picture below `image_url`, of at most so many bytes; None where there is none.
+
+        One unsigned request, tried once; where pictures are kept, one that is not there may be forbidden. Raises the
+        PlatformError that tells what happened.
+        """
+        url = self.platform.image_url + path
+        request = requests.Request("GET", url, headers=_STANDING).prepare()
+        reply = exchange(self._session(), request, "", replace(self.platform, max_bytes=most))
+        wait = _retry_after(reply.headers, status=reply.status)
+        if reply.status == 429:
+            raise Throttled("too many pictures at once", status=reply.status, retry_after=wait)
+        if reply.status >= 500:
+            raise ServerFailure("the image host failed", status=reply.status, retry_after=wait)
+        return reply.body if reply.status == 200 else None
 
     def close(self) -> None:
         """Close this thread's connections; the next call opens new ones."""

@@ -20,4 +20,7 @@ def read(text: object) -> datetime:
     if not isinstance(text, str):
         raise ValueError("not an instant")
     instant = datetime.fromisoformat(text)
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    try:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("outside the calendar") from None

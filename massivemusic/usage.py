@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from massivemusic import instants
+from massivemusic.answers import Answer
 from massivemusic.client import Client
 from massivemusic.errors import Unreadable
 from massivemusic.shapes import whole
@@ -59,6 +60,11 @@ def log_plays(
         answer = client.call("POST", path, query=query, xml=_xml(items), accept="application/xml")
     else:
         answer = client.call("POST", path, query=query, json={"playLogItem": items})
+    return counted(answer)
+
+
+def counted(answer: Answer) -> int:
+    """How many plays an answer says were taken. Raises Unreadable where it does not say."""
     count = whole(answer.at("playLogs", "count"))
     if count is None or count < 0:
         raise Unreadable("the answer counts no plays", status=answer.status)

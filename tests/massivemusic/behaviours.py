@@ -12,8 +12,14 @@ from typing import Literal
 from massivemusic import errors as e
 from tests.massivemusic.stage import Play, answer, half_closed, reset, says, silent, without_end
 
-OK = '{"status":"ok","version":"1.2","user":{"id":900001,"type":"partner"},"playLogs":{"count":2}}'
-OK_XML = '<response status="ok" version="1.2"><user id="9"/><playLogs><count>2</count></playLogs></response>'
+OK = (
+    '{"status":"ok","version":"1.2","user":{"id":900001,"type":"partner"},"playLogs":{"count":2},'
+    '"purchase":{"id":49193524},"locker":{"lockerReleases":{"totalItems":0}}}'
+)
+OK_XML = (
+    '<response status="ok" version="1.2"><user id="9"/><playLogs><count>2</count></playLogs><purchase id="49193524"/>'
+    "<locker><lockerReleases><totalItems>0</totalItems></lockerReleases></locker></response>"
+)
 HTML = "<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>"
 LAUGHS = (
     '<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'

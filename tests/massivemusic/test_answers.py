@@ -95,7 +95,7 @@ def test_hostile_xml_is_harmless(text: str | bytes, result: str | dict) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 20 * 2**20
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 10
 
 
 UNREADABLE_JSON = {

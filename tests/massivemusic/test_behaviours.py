@@ -6,11 +6,14 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
 from massivemusic.client import Client
 from massivemusic.errors import PlatformError
+from massivemusic.locker import read_locker
+from massivemusic.sales import Sale, deliver_item, refund_release
 from massivemusic.usage import PlayReport, log_plays
 from massivemusic.users import create_user
 from tests.massivemusic.behaviours import MORE, OK, THE_36, Behaviour
@@ -30,6 +33,15 @@ PLAYS = [
     )
     for track in (1, 2)
 ]
+SALE = Sale(
+    user_id="listener 1",
+    release_id=7,
+    track_id=None,
+    country="GB",
+    transaction_id="t-1",
+    retail_price=Decimal("7.99"),
+    currency="GBP",
+)
 
 
 def report(client: Client) -> None:
@@ -38,6 +50,18 @@ def report(client: Client) -> None:
 
 def register(client: Client) -> None:
     create_user(client, user_id="listener 1", country="GB")
+
+
+def sell(client: Client) -> None:
+    assert deliver_item(client, SALE).purchase_id == 49193524
+
+
+def look(client: Client) -> None:
+    assert read_locker(client, user_id="listener 1", country="GB").total_items == 0
+
+
+def refund(client: Client) -> None:
+    refund_release(client, purchase_id=49193524, release_id=7, country="GB")
 
 
 @contextlib.contextmanager
@@ -76,7 +100,7 @@ def test_the_36_are_36() -> None:
 
 
 @pytest.mark.parametrize("behaviour", THE_36 + MORE, ids=lambda behaviour: behaviour.name)
-@pytest.mark.parametrize("call", [report, register])
+@pytest.mark.parametrize("call", [report, register, sell, look, refund])
 def test_means_one_thing(
     behaviour: Behaviour, call: Callable[[Client], None], client_to: ClientTo, trap: Stage
 ) -> None:

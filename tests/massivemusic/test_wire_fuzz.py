@@ -46,7 +46,7 @@ class Script:
 def scripted() -> Iterator[tuple[Script, Client]]:
     script = Script()
     with Stage(script.play) as stage:
-        client = Client(a_platform(stage.origin, connect_seconds=5, total_seconds=5))
+        client = Client(a_platform(stage.origin))
         yield script, client
         client.close()
 
