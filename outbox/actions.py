@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,17 +36,28 @@ def send(draft: Draft) -> None:
 
 
 def send_all(drafts: Iterable[Draft]) -> None:
-    """Store many messages in one statement; see `send`."""
+    """Store many messages; see `send`."""
     rows = [message_of(draft) for draft in drafts]
     keys = {(row.topic, row.key) for row in rows}
-    Message.objects.bulk_create(rows, ignore_conflicts=True)
+    keep(rows)
     transaction.on_commit(lambda: wake_all(keys), robust=True)
 
 
 def leave_all(drafts: Iterable[Draft], *, at: datetime) -> None:
     """Store many messages as of `at`, by PostgreSQL's clock, for the sweep to find: nobody is woken for each."""
-    rows = (message_of(draft, created_at=at, due_at=at) for draft in drafts)
-    Message.objects.bulk_create(rows, ignore_conflicts=True)
+    keep([message_of(draft, created_at=at, due_at=at) for draft in drafts])
+
+
+def keep(rows: Sequence[Message]) -> None:
+    """Store those whose topic and key do not stand yet.
+
+    That is looked up, and not left to the conflict alone: a conflict waits for the worker who is carrying the message,
+    and the worker may wait for a row that our transaction has locked.
+    """
+    standing = Message.objects.filter(topic__in={row.topic for row in rows}, key__in={row.key for row in rows})
+    there = set(standing.values_list("topic", "key"))
+    fresh = [row for row in rows if (row.topic, row.key) not in there]
+    Message.objects.bulk_create(fresh, ignore_conflicts=True)
 
 
 def message_of(draft: Draft, **times: datetime) -> Message:
@@ -60,6 +71,12 @@ def wake_all(keys: set[tuple[str, str]]) -> None:
     for pk in fresh.order_by("pk").values_list("pk", flat=True):
         if not wake("outbox.deliver", message_id=pk):
             return
+
+
+def forget_done(*, topics: Iterable[str], before: datetime) -> int:
+    """Forget messages that ended well before an instant, of topics whose keys never come again; how many."""
+    done = Message.objects.filter(state=Message.State.DONE, topic__in=list(topics), finished_at__lt=before)
+    return done.delete()[0]
 
 
 def retry(messages: Iterable[Message]) -> int:

@@ -9,9 +9,12 @@ from django.db import connection
 from outbox.models import Circuit
 
 PLATFORM: Final = "platform"
+BUCKET: Final = "bucket"
+IMAGES: Final = "images"
 FAILURES_TO_OPEN: Final = 5
 REST_SECONDS: Final = 30
 
+TROUBLED: Final = "SELECT name FROM outbox_circuit WHERE failures > 0 OR open_until IS NOT NULL"
 ALLOW = """
     UPDATE outbox_circuit SET open_until = now() + %(rest)s * interval '1 second'
      WHERE name = %(name)s AND open_until <= now()
@@ -22,6 +25,13 @@ FAILED = """
         failures = c.failures + 1,
         open_until = CASE WHEN c.failures + 1 >= %(limit)s THEN now() + %(rest)s * interval '1 second' END
 """
+
+
+def troubled() -> set[str]:
+    """The neighbours that failed last, resting or not; usually none."""
+    with connection.prepared() as cursor:  # type: ignore[attr-defined]
+        cursor.execute(TROUBLED)
+        return {name for (name,) in cursor.fetchall()}
 
 
 def allows(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Collection
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -11,24 +12,19 @@ from typing import Final
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from massivemusic.errors import PlatformError
 from outbox import circuit
+from outbox.claims import Overtaken, claim, commit, end, next_in
 from outbox.models import Message, MessageQuerySet
 from outbox.registry import Carrier, Delivery, Hook, Record, carrier_of
 
-LEASE: Final = timedelta(seconds=60)  # longer than any handler's deadline
 FIRST_WAIT_SECONDS: Final = 2.0
 LONGEST_WAIT_SECONDS: Final = 300.0
 FAULTS_TO_DIE: Final = 5
 LANE_STRETCH: Final = 20  # messages one task carries before it lets others have a turn
 
 log = logging.getLogger(__name__)
-
-
-class Overtaken(Exception):
-    """Our lease ended and somebody else claimed the message: whatever we know is theirs to find out."""
 
 
 def deliver_lane(*, message_id: int) -> list[str]:
@@ -40,7 +36,7 @@ def deliver_lane(*, message_id: int) -> list[str]:
         if message is None:
             break
         states.append(message.state)
-        next_id = Message.objects.claimable().filter(lane=message.lane).values_list("pk", flat=True).first()
+        next_id = next_in(message.lane)
     return states
 
 
@@ -48,37 +44,41 @@ def deliver_message(*, message_id: int) -> Message | None:
     """Carry one message if it is ours to carry; None when it was not.
 
     Refused claims are ordinary: not due, not first in its lane, in another worker's hands, or the
-    platform's circuit is open.
+    neighbour's circuit is open.
     """
-    if not Message.objects.claimable().filter(pk=message_id).exists() or not circuit.allows(circuit.PLATFORM):
+    troubled = circuit.troubled()
+    if troubled and not may_go(message_id):
         return None
     message = claim(message_id)
     if message is None:
         return None
     try:
-        carry(message)
+        carry(message, troubled)
     except Overtaken:
         log.warning("message %s was overtaken", message.pk)
-    return Message.objects.get(pk=message.pk)
+        return Message.objects.get(pk=message.pk)
+    return message
 
 
-def claim(message_id: int) -> Message | None:
-    """Take the message for LEASE by one conditional UPDATE; None when another worker was faster."""
-    changed = (
-        Message.objects.claimable()
-        .filter(pk=message_id)
-        .update(
-            state=Message.State.SENDING,
-            attempts=F("attempts") + 1,
-            generation=F("generation") + 1,
-            lease_until=Now() + LEASE,
-        )
-    )
-    return Message.objects.get(pk=message_id) if changed else None
+def may_go(message_id: int) -> bool:
+    """Whether the message is claimable and its neighbour's circuit lets a call out."""
+    topic = Message.objects.claimable().filter(pk=message_id).values_list("topic", flat=True).first()
+    return topic is not None and circuit.allows(neighbour_of(topic))
 
 
-def carry(message: Message) -> None:
-    """Hand the message to its carrier and settle the outcome, whatever it is."""
+def neighbour_of(topic: str) -> str:
+    """Whom a message of this topic goes to; the platform where nobody handles the topic, and nobody will be called."""
+    try:
+        return carrier_of(topic).neighbour
+    except LookupError:
+        return circuit.PLATFORM
+
+
+def carry(message: Message, troubled: Collection[str]) -> None:
+    """Hand the message to its carrier and settle the outcome, whatever it is.
+
+    A neighbour of whom no failure was counted before needs no success to be counted either.
+    """
     try:
         carrier = carrier_of(message.topic)
     except LookupError as error:
@@ -89,13 +89,14 @@ def carry(message: Message) -> None:
     except Overtaken:
         raise
     except PlatformError as error:
-        note_health(error)
+        note_health(error, carrier.neighbour)
         settle_failure(message, carrier, error)
     except Exception as error:
         log.exception("handler of %s failed", message.topic)
         settle_fault(message, carrier, error)
     else:
-        circuit.succeeded(circuit.PLATFORM)
+        if carrier.neighbour in troubled:
+            circuit.succeeded(carrier.neighbour)
         finish(message, Message.State.DONE, record)
 
 
@@ -111,12 +112,14 @@ def delivery_of(message: Message) -> Delivery:
 
 
 def pass_the_point_of_no_return(message: Message, record: Record) -> None:
-    """Write down, before the call, that it is about to be made. Raises Overtaken when it is no longer ours."""
+    """Write down, before the call, that it is about to be made. Raises Overtaken when it is no longer ours.
+
+    Where that cannot be written, the point is not passed: no call was made, so nothing is in doubt.
+    """
     with transaction.atomic():
-        if not held(message).update(committed_at=Now(), lease_until=Now() + LEASE):
-            raise Overtaken
+        at = commit(message)
         record()
-    message.committed_at = timezone.now()
+    message.committed_at = at
 
 
 def held(message: Message) -> MessageQuerySet:
@@ -124,20 +127,18 @@ def held(message: Message) -> MessageQuerySet:
     return Message.objects.filter(pk=message.pk, state=Message.State.SENDING, generation=message.generation)
 
 
-def note_health(error: PlatformError) -> None:
-    """A verdict means the platform is well; a failure to get one counts against it."""
+def note_health(error: PlatformError, neighbour: str = circuit.PLATFORM) -> None:
+    """A verdict means the neighbour is well; a failure to get one counts against it."""
     if error.code is not None and error.code < 7000:
-        circuit.succeeded(circuit.PLATFORM)
+        circuit.succeeded(neighbour)
     else:
-        circuit.failed(circuit.PLATFORM)
+        circuit.failed(neighbour)
 
 
 def finish(message: Message, state: str, record: Record | None = None, *, error: str = "") -> None:
     """End the message and write its record in one transaction. Raises Overtaken when it is no longer ours."""
     with transaction.atomic():
-        changed = held(message).update(state=state, finished_at=Now(), lease_until=None, last_error=error)
-        if not changed:
-            raise Overtaken
+        end(message, state, error=error)
         if record is not None:
             record()
 
@@ -177,6 +178,7 @@ def postpone(message: Message, carrier: Carrier, *, seconds: float, error: str) 
     with transaction.atomic():
         if held(message).update(**again, last_error=error) and (record := note(carrier.later, message)):
             record()
+    message.state, message.last_error = Message.State.WAITING, error
 
 
 def note(hook: Hook | None, message: Message) -> Record | None:

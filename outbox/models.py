@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 
 from django.db import models
-from django.db.models import CheckConstraint, Exists, OuterRef, Q, UniqueConstraint
+from django.db.models import CheckConstraint, Q, UniqueConstraint
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 UNFINISHED = ["WAITING", "SENDING", "DEAD"]
+# Due or abandoned, and first in its lane. A claim that passed the point of no return is not.
+CLAIMABLE: Final = """
+    (outbox_message.state = 'WAITING' AND outbox_message.due_at <= statement_timestamp()
+     OR outbox_message.state = 'SENDING' AND outbox_message.lease_until <= statement_timestamp()
+        AND outbox_message.committed_at IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM outbox_message ahead
+                     WHERE ahead.lane = outbox_message.lane AND ahead.id < outbox_message.id
+                       AND ahead.state IN ('WAITING', 'SENDING', 'DEAD'))
+"""
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -21,11 +31,8 @@ class MessageQuerySet(models.QuerySet["Message"]):
         return self.filter(state=Message.State.SENDING, lease_until__lte=Now())
 
     def claimable(self) -> Self:
-        """Due or abandoned, and first in their lane. A claim that passed the point of no return is not."""
-        free = Q(state=Message.State.WAITING, due_at__lte=Now())
-        free |= Q(state=Message.State.SENDING, lease_until__lte=Now(), committed_at__isnull=True)
-        ahead = Message.objects.filter(lane=OuterRef("lane"), pk__lt=OuterRef("pk"), state__in=UNFINISHED)
-        return self.filter(free).exclude(Exists(ahead))
+        """Due or abandoned, and first in their lane."""
+        return self.filter(RawSQL(f"({CLAIMABLE})", [], output_field=models.BooleanField()))  # noqa: S611
 
     def unfinished(self) -> Self:
         """Everything that still stops its lane."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from outbox.circuit import PLATFORM
+
 Record = Callable[[], None]
 """What to write once the platform has answered; runs in the transaction that finishes the message."""
 
@@ -34,7 +36,7 @@ Hook = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Carrier:
-    """A topic's handler, and what is written when a message does not simply end well.
+    """A topic's handler, whom it talks to, and what is written when a message does not simply end well.
 
     `doubt`: nobody knows whether the call was done. `later`: it was not, and will be tried again.
     `late`: its deadline passed unsent, so it is dropped and its lane goes on; without this hook it
@@ -43,6 +45,7 @@ class Carrier:
 
     topic: str
     handler: Handler
+    neighbour: str = PLATFORM
     doubt: Hook | None = None
     later: Hook | None = None
     late: Hook | None = None
@@ -52,17 +55,17 @@ class Carrier:
 _carriers: dict[str, Carrier] = {}
 
 
-def handles(topic: str, **hooks: Hook) -> Callable[[Handler], Handler]:
+def handles(topic: str, *, neighbour: str = PLATFORM, **hooks: Hook) -> Callable[[Handler], Handler]:
     """Register the decorated function as the topic's one handler, with the hooks of its Carrier.
 
-    The function talks to the platform, outside any transaction, and returns what to record.
+    The function talks to the neighbour, whose breaker is its own, outside any transaction, and returns what to record.
     Without `doubt`, a message may be delivered twice and the handler must survive that.
     """
 
     def register(handler: Handler) -> Handler:
         if topic in _carriers and _carriers[topic].handler is not handler:
             raise ValueError(f"two handlers for {topic}")
-        _carriers[topic] = Carrier(topic=topic, handler=handler, **hooks)
+        _carriers[topic] = Carrier(topic=topic, handler=handler, neighbour=neighbour, **hooks)
         return handler
 
     return register

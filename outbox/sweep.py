@@ -9,7 +9,8 @@ from typing import Final
 from django.db import transaction
 from django.db.models.functions import Now
 
-from outbox.delivery import Overtaken, deliver_lane, leave_in_doubt
+from outbox.claims import Overtaken
+from outbox.delivery import deliver_lane, leave_in_doubt
 from outbox.models import Heartbeat, Message
 from outbox.registry import carrier_of
 from outbox.wake import wake

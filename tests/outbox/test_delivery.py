@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from massivemusic.errors import (
@@ -24,7 +24,8 @@ from massivemusic.errors import (
 )
 from outbox import circuit, registry
 from outbox.actions import Draft, discard, retry, send
-from outbox.delivery import FAULTS_TO_DIE, Overtaken, claim, deliver_lane, deliver_message, finish, wait_before
+from outbox.claims import Overtaken, claim
+from outbox.delivery import FAULTS_TO_DIE, deliver_lane, deliver_message, finish, wait_before
 from outbox.models import Circuit, Heartbeat, Message
 from outbox.registry import Delivery, Record
 from outbox.sweep import sweep_outbox
@@ -91,6 +92,27 @@ def test_sending_twice_keeps_one_message() -> None:
     put("a")
     put("a")
 
+    assert Message.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sending_again_does_not_wait_for_whoever_is_carrying_it(carrier: Carrier) -> None:
+    """Else each could wait for the other: the sender with a row locked that the carrier is about to write."""
+
+    def send_again() -> None:
+        try:
+            send(Draft(topic="test.once", key="k", lane="lane"))
+        finally:
+            connection.close()
+
+    def meanwhile() -> None:
+        with ThreadPoolExecutor(1) as somebody_else:
+            somebody_else.submit(send_again).result()
+
+    message = put(topic="test.once")
+    carrier.behave = lambda delivery: delivery.commit(meanwhile)
+
+    assert carry(message) == State.DONE
     assert Message.objects.count() == 1
 
 
@@ -298,6 +320,19 @@ def test_what_is_tried_again_is_told_to_its_owner(carrier: Carrier) -> None:
 
     assert carry(message) == State.WAITING
     assert carrier.later == [{"key": "k"}]
+
+
+def test_a_point_of_no_return_that_could_not_be_written_down_was_not_passed(carrier: Carrier) -> None:
+    message = put(topic="test.once")
+
+    def deadlocked() -> None:
+        raise OperationalError("deadlock detected")
+
+    carrier.behave = lambda delivery: delivery.commit(deadlocked)
+
+    assert carry(message) == State.WAITING
+    assert (carrier.doubts, carrier.later) == ([], [{"key": "k"}])
+    assert Message.objects.get().committed_at is None
 
 
 def test_a_bug_after_the_point_of_no_return_is_a_doubt(carrier: Carrier) -> None:
