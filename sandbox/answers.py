@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 Tree = Mapping[str, Any]
 
 XML, JSON = "application/xml", "application/json"
+XML_ONLY = ("/1.2/user/deliveritem",)  # whatever Accept says
 FAMILIES = {1: 400, 2: 404, 3: 403, 7: 500, 9: 500}
 NOT_FOR_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -40,15 +41,15 @@ class AccessDenied(Exception):
         self.status = status
 
 
-def ok(request: HttpRequest, tree: Tree, *, bare: bool = False) -> HttpResponse:
+def ok(request: HttpRequest, tree: Tree, *, bare: bool = False, status: int = 200) -> HttpResponse:
     """A success. `tree` maps names to values or trees; "@id" is an attribute in XML and a field in JSON.
 
     `bare` marks the endpoints whose JSON has neither `status` nor `version`.
     """
     if wants_json(request):
         head = {} if bare and not settings.STATUS_EVERYWHERE else {"status": "ok", "version": "1.2"}
-        return _json(head | _plain(tree), status=200)
-    return _xml({"response": {"@status": "ok", "@version": "1.2", **tree}}, status=200)
+        return _json(head | _plain(tree), status=status)
+    return _xml({"response": {"@status": "ok", "@version": "1.2", **tree}}, status=status)
 
 
 def refusal(request: HttpRequest, no: Refused, *, status: int | None = None) -> HttpResponse:
@@ -80,7 +81,7 @@ def status_of(code: int) -> int:
 
 def wants_json(request: HttpRequest) -> bool:
     """Whether Accept prefers JSON; without a preference it is XML."""
-    return request.get_preferred_type([XML, JSON]) == JSON
+    return request.path not in XML_ONLY and request.get_preferred_type([XML, JSON]) == JSON
 
 
 def _error(no: Refused) -> dict[str, Any]:
@@ -91,8 +92,10 @@ def _json(tree: Tree, *, status: int) -> HttpResponse:
     return HttpResponse(json.dumps(tree), status=status, content_type="application/json; charset=utf-8")
 
 
-def _plain(tree: Tree) -> dict[str, Any]:
-    return {name.lstrip("@"): _plain(value) if isinstance(value, Mapping) else value for name, value in tree.items()}
+def _plain(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {name.lstrip("@"): _plain(value) for name, value in tree.items()}
+    return [_plain(each) for each in tree] if isinstance(tree, list) else tree
 
 
 def _xml(tree: Tree, *, status: int) -> HttpResponse:
@@ -109,6 +112,8 @@ def _element(name: str, content: Any) -> ElementTree.Element:
     for key, value in content.items():
         if key.startswith("@"):
             element.set(key[1:], _text(value))
+        elif key == "#text":
+            element.text = _text(value)
         else:
             element.extend(_element(key, each) for each in (value if isinstance(value, list) else [value]))
     return element

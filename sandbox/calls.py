@@ -44,6 +44,10 @@ class Parameters:
             raise invalid(name, value)
         return int(value)
 
+    def optional(self, name: str) -> int | None:
+        """A positive int32, None where there is none. Raises 1002."""
+        return self.integer(name) if self.find(name) else None
+
     def instant(self, name: str) -> datetime:
         """A required ISO 8601 date and time in UTC. Raises 1001, 1002."""
         value = self.text(name)

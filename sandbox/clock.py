@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.utils import timezone
 
 from sandbox.models import Note
 
 
 def now() -> datetime:
-    shift = Note.objects.filter(name="clock").values_list("value", flat=True).first()
-    return timezone.now() + timedelta(seconds=shift or 0)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT value FROM sandbox_note WHERE name = 'clock'")
+        row = cursor.fetchone()
+    return timezone.now() + timedelta(seconds=float(row[0]) if row else 0)
 
 
 def shift(*, offset_seconds: float) -> None:

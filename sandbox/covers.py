@@ -64,6 +64,13 @@ def _make(release: Release, path: Path) -> None:
     _save(picture, path)
 
 
+def url_of(release_id: int, *, size: int) -> str:
+    """Where an image lies: AA/BBB/CCC/DDDDDDDDDD_SIZE.jpg."""
+    digits = f"{release_id:010}"
+    folders = f"{digits[:2]}/{digits[2:5]}/{digits[5:8]}"
+    return f"{settings.PUBLIC_ORIGINS[0]}/static/img/sleeveart/{folders}/{digits}_{size}.jpg"
+
+
 def _shrink(full: Path, size: int, path: Path) -> None:
     with Image.open(full) as picture:
         _save(picture.resize((size, size), Image.Resampling.LANCZOS), path)

@@ -18,7 +18,7 @@ Event = dict[str, Any]
 
 PRICE_CODES: Final = {"Single": "S1", "EP": "E1", "Album": "A1"}
 CURRENCIES: Final = {"GB": "GBP", "US": "USD", "CA": "CAD", "CH": "CHF", "JP": "JPY"}  # everywhere else: EUR
-PACKAGES: Final = ({"id": 2, "formats": [17, 33]}, {"id": 9, "formats": [45]})
+PACKAGES: Final[tuple[Event, ...]] = ({"id": 2, "formats": [17, 33]}, {"id": 9, "formats": [45]})
 
 
 def event_of(release: Release) -> Event:
@@ -90,7 +90,7 @@ def _track(track: Track, downloads: Sequence[Event], streams: Sequence[Event]) -
         "duration": round(track.seconds),
         "explicitContent": track.explicit,
         "pLine": None,
-        "clipStartPoint": round(track.seconds / 3),
+        "clipStartPoint": track.clip_starts_at,
         "artist": _artist(track.artist),
         "downloadAvailability": downloads,
         "subscriptionStreamingAvailability": streams,

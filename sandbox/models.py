@@ -6,6 +6,7 @@ opaque text of the partner's.
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import Self
 
@@ -84,6 +85,11 @@ class Track(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def clip_starts_at(self) -> int:
+        """The second at which its preview clip begins."""
+        return round(self.seconds / 3)
+
 
 # --- Users ------------------------------------------------------------------------------------
 
@@ -144,6 +150,82 @@ class Holder(models.Model):
 
     def __str__(self) -> str:
         return self.client_id
+
+
+# --- Sales ------------------------------------------------------------------------------------
+
+FIRST_PURCHASE = 49_000_000  # the platform's own numbers for purchases begin here (our choice)
+
+
+class Sale(models.Model):
+    """One accepted sale, and what became of it.
+
+    `track_id` is the one track sold, NULL the whole release; no foreign key, because filling the shelves writes
+    tracks anew. `fetched` maps a track's id to how often it was downloaded by this sale.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sales")
+    release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="sales")
+    track_id = models.PositiveIntegerField(null=True)
+    country = models.CharField(max_length=2)
+    package_id = models.PositiveSmallIntegerField()
+    sold_at = models.DateTimeField()
+    refunded_at = models.DateTimeField(null=True)
+    fetched = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return str(self.purchase_id)
+
+    @property
+    def purchase_id(self) -> int:
+        return FIRST_PURCHASE + self.pk
+
+
+# --- Playlists --------------------------------------------------------------------------------
+
+
+def new_key() -> str:
+    """24 hex digits, as playlists and what is on them are named."""
+    return secrets.token_hex(12)
+
+
+class Playlist(models.Model):
+    """A playlist, of the partner user with this userId or, where that is empty, of the partner.
+
+    What it says of itself is kept as it was given; nothing is looked up.
+    """
+
+    key = models.CharField(max_length=24, unique=True, default=new_key)
+    user_id = models.CharField(max_length=255, blank=True)
+    name = models.CharField(max_length=255)
+    status = models.CharField(max_length=255, blank=True)
+    visibility = models.CharField(max_length=8)  # Private, Public
+    description = models.CharField(max_length=500, blank=True)
+    image = models.TextField(blank=True)
+    tags = models.JSONField(default=list)
+    annotations = models.JSONField(default=dict)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["user_id", "id"], name="playlist_of_user")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PlaylistTrack(models.Model):
+    """A track on a playlist, in the order of ids."""
+
+    key = models.CharField(max_length=24, unique=True, default=new_key)
+    playlist = models.ForeignKey(Playlist, on_delete=models.CASCADE, related_name="tracks")
+    fields = models.JSONField()
+    added_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 # --- Calls ------------------------------------------------------------------------------------

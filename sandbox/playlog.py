@@ -1,9 +1,12 @@
-"""Reading the body of a play log ("Report a subscriber stream"), JSON or XML, item by item."""
+"""Reading the body of a play log or a preview log ("Report a subscriber stream", "Report a preview stream").
+
+JSON or XML, item by item.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from xml.etree import ElementTree
@@ -15,12 +18,15 @@ from django.conf import settings
 from sandbox import instants
 from sandbox.answers import Refused
 from sandbox.calls import INT32, invalid
+from sandbox.countries import WORLD
 
 OLDEST: Final = timedelta(days=61)
 MODES: Final = ("online", "offline", "online-cached")
 USER_AGENT: Final = 256  # characters kept
 WHOLE_NUMBERS: Final = ("trackId", "releaseId", "formatId", "totalTimePlayed")
 FIELDS: Final = (*WHOLE_NUMBERS[:3], "dateTimePlayed", "totalTimePlayed", "playMode", "userAgent")
+PREVIEW: Final = ("userId", "country", "trackId", "playMode", "dateTimePlayed", "totalTimePlayed", "userAgent")
+USES: Final = ("view", "creation")
 
 # Every formatId met anywhere in the documentation: a play may be reported in any of them.
 FORMATS: Final = frozenset({1, 2, 6, 17, 26, 33, 45, 48, 50, 52, 55, 56, 58, 60, 62, 87})
@@ -28,8 +34,11 @@ FORMATS: Final = frozenset({1, 2, 6, 17, 26, 33, 45, 48, 50, 52, 55, 56, 58, 60,
 Item = Mapping[str, str]
 
 
-def read_items(body: bytes, *, content_type: str) -> list[Item]:
-    """The items of a body, names in lower case, values as text. Raises 1001 where there are none, 1002 on rubbish."""
+def read_items(body: bytes, *, content_type: str, most: int) -> list[Item]:
+    """The items of a body, names in lower case, values as text; `most` of them, 0 = any number.
+
+    Raises 1001 where there are none, 1002 on rubbish.
+    """
     looks_like_xml = "xml" in content_type or ("json" not in content_type and body.lstrip()[:1] == b"<")
     try:
         items = _xml_items(body) if looks_like_xml else _json_items(body)
@@ -37,17 +46,33 @@ def read_items(body: bytes, *, content_type: str) -> list[Item]:
         raise Refused(1002, "The body is not a readable play log") from None
     if not items:
         raise Refused(1001, 'Missing "playLogItem" parameter')
-    if settings.LOG_MAX_ITEMS and len(items) > settings.LOG_MAX_ITEMS:
-        raise Refused(1002, f"Too many plays in one request, at most {settings.LOG_MAX_ITEMS}")
+    if most and len(items) > most:
+        raise Refused(1002, f"Too many plays in one request, at most {most}")
     return items
 
 
 def read_play(item: Item, *, now: datetime) -> dict[str, Any]:
     """One play as it goes into the journal. Raises 1001 for a missing field, 1002 for a wrong one."""
-    for name in settings.LOG_REQUIRED:
+    return _read(item, FIELDS, required=settings.LOG_REQUIRED, now=now)
+
+
+def read_preview(item: Item, *, now: datetime) -> dict[str, Any]:
+    """One preview, likewise. Its user and country are its own; without a usage it was for viewing."""
+    preview = {"usage": "view"} | _read(item, (*PREVIEW, "usage"), required=PREVIEW, now=now)
+    if len(preview["userId"]) > 255:
+        raise invalid("userId", preview["userId"])
+    if preview["country"].upper() not in WORLD:
+        raise Refused(1002, "country is not valid")
+    if preview["usage"] not in USES:
+        raise invalid("usage", preview["usage"])
+    return preview | {"country": preview["country"].upper()}
+
+
+def _read(item: Item, fields: Sequence[str], *, required: Sequence[str], now: datetime) -> dict[str, Any]:
+    for name in required:
         if not item.get(name.lower()):
             raise Refused(1001, f'Missing "{name}" parameter')
-    given = {name: item[name.lower()] for name in FIELDS if item.get(name.lower())}
+    given = {name: item[name.lower()] for name in fields if item.get(name.lower())}
     for name, value in given.items():
         if "\0" in value or any("\ud800" <= mark <= "\udfff" for mark in value):
             raise invalid(name, ascii(value))

@@ -80,7 +80,7 @@ def warm_up() -> None:
 def die_with_parent() -> None:
     """Have the kernel end this worker when its parent is gone, however that happened."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def logged(app: App) -> App:

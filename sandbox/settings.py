@@ -148,6 +148,39 @@ LOG_REQUIRED = words(
 LOG_MAX_ITEMS = int(number("SANDBOX_LOG_MAX_ITEMS", 0))
 DATA_UPLOAD_MAX_MEMORY_SIZE = int(number("SANDBOX_MAX_BODY_BYTES", 1024 * 1024))
 
+# --- Sales, downloads, previews -----------------------------------------------------------------
+
+# Fields every sale must have beyond user, release, country and transaction. The guide calls retailPrice
+# optional, the reference page does not; the currency's name is our choice.
+SALE_REQUIRED = words("SANDBOX_SALE_REQUIRED", "retailPrice,currency")
+
+# Countries in which a sale may name a postcode: the guide says US, the reference page US and Canada.
+POSTCODE_COUNTRIES = words("SANDBOX_POSTCODE_COUNTRIES", "US,CA")
+
+# The day of the next month on which, at 00:00 UTC, a sale can no longer be refunded. Three texts say 4th or 5th.
+REFUND_DAY = int(choice("SANDBOX_REFUND_DAY", "5", "4"))
+
+# How often a track can be downloaded by one sale.
+DOWNLOADS = int(number("SANDBOX_DOWNLOADS", 5))
+
+# Where the URL stands in a locker's `downloadUrl`: beside its format, or inside of it.
+LOCKER_URLS = choice("SANDBOX_LOCKER_URLS", "beside", "inside")
+
+# Previews per call ("up to 500 logs per request").
+PREVIEW_MAX_ITEMS = int(number("SANDBOX_PREVIEW_MAX_ITEMS", 500))
+
+# --- Playlists --------------------------------------------------------------------------------
+
+# How much of a playlist stands in a list of them: full says everything but its tracks, brief leaves
+# description, tags and annotations out.
+PLAYLIST_LISTS = choice("SANDBOX_PLAYLIST_LISTS", "full", "brief")
+
+# What replacing and deleting answer: the playlist (an empty envelope for a deleted one), or 204 without a word.
+PLAYLIST_ANSWERS = choice("SANDBOX_PLAYLIST_ANSWERS", "playlist", "nothing")
+
+# Tracks that one call may bring, 0 = no limit.
+PLAYLIST_MAX_TRACKS = int(number("SANDBOX_PLAYLIST_MAX_TRACKS", 0))
+
 # --- Catalogue events -------------------------------------------------------------------------
 
 # Where release events go: our service's door for standard metadata.

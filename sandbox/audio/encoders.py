@@ -74,9 +74,9 @@ def write_flac(pcm: bytes, names: Names, path: Path) -> None:
         file.buffer_write(pcm, "int16")
 
 
-def write_aac(pcm: bytes, names: Names, path: Path, *, options: tuple[str, ...]) -> None:
-    """AAC in ADTS framing, which both a progressive stream and an HLS segment can carry."""
-    ffmpeg("-f", "s16le", "-ar", str(RATE), "-ac", "2", "-i", "-", *options, "-f", "adts", str(path), given=pcm)
+def write_aac(pcm: bytes, names: Names, path: Path, *, options: tuple[str, ...], framing: str = "adts") -> None:
+    """AAC, by default in ADTS framing, which both a progressive stream and an HLS segment can carry."""
+    ffmpeg("-f", "s16le", "-ar", str(RATE), "-ac", "2", "-i", "-", *options, "-f", framing, str(path), given=pcm)
 
 
 @cache
@@ -101,6 +101,12 @@ def ffmpeg(*arguments: str, given: bytes = b"") -> None:
 ENCODERS: Final = {
     17: Encoder(suffix="320.mp3", content_type="audio/mpeg", write=partial(write_mp3, kilobits=320)),
     26: Encoder(suffix="128.mp3", content_type="audio/mpeg", write=partial(write_mp3, kilobits=128)),
+    33: Encoder(
+        suffix="320.m4a",
+        content_type="audio/mp4",
+        write=partial(write_aac, options=("-c:a", "aac", "-b:a", "320k"), framing="ipod"),
+        codec="aac",
+    ),
     45: Encoder(suffix="flac", content_type="audio/flac", write=write_flac),
     55: Encoder(
         suffix="64.aac",

@@ -6,7 +6,7 @@ stepped over, and whatever is thrown at the walkers, they come to an end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from mmap import mmap
@@ -41,6 +41,15 @@ def mp3_frames(data: Data) -> Iterator[Frame]:
 def adts_frames(data: Data) -> Iterator[Frame]:
     """The frames of an AAC stream in ADTS framing."""
     return _walk(data, _adts_at, start=_after_id3(data))
+
+
+def between(frames: Iterable[Frame], begins_at: float, ends_at: float) -> Iterator[Frame]:
+    """The frames that begin within these seconds."""
+    clock = 0.0
+    for frame in frames:
+        if begins_at <= clock < ends_at:
+            yield frame
+        clock += frame.seconds
 
 
 def _walk(data: Data, frame_at: Callable[[Data, int], Frame | None], *, start: int) -> Iterator[Frame]:

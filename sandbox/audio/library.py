@@ -12,10 +12,12 @@ from django.conf import settings
 
 from sandbox.audio import hls
 from sandbox.audio.encoders import ENCODERS, CannotMake, Encoder, Names, ffmpeg
-from sandbox.audio.frames import adts_frames, mp3_frames
+from sandbox.audio.frames import adts_frames, between, mp3_frames
 from sandbox.files import made_once
 from sandbox.models import Track
 
+CLIP_FORMAT: Final = 26
+CLIP_SECONDS: Final = 30
 EDITION: Final = "1"  # new sounds, new folder: what was cached before is not touched
 
 STYLE_OF_GENRE: Final = {
@@ -53,16 +55,32 @@ def progressive(track: Track, format_id: int) -> Audio:
     return Audio(path=made_once(path, partial(_compose, track, encoder)), content_type=encoder.content_type)
 
 
+def can_make(track: Track, format_id: int) -> bool:
+    """Whether there is, or could be, a file of this track in this format."""
+    return format_id in ENCODERS and (bool(track.source) or ENCODERS[format_id].able)
+
+
 def packable(track: Track, format_id: int) -> Audio:
     """A file that HLS can cut: MP3 or ADTS AAC. Real music in any other form goes through ffmpeg. Raises CannotMake."""
     audio = progressive(track, format_id)
-    if not track.source and format_id == 45:
-        raise CannotMake("FLAC cannot be packed")
+    if not track.source and format_id in (33, 45):
+        raise CannotMake("neither FLAC nor MP4 can be packed")
     if not track.source or audio.content_type == "audio/mpeg":
         return audio
     status = audio.path.stat()
     name = f"{track.pk}-{status.st_size:x}-{status.st_mtime_ns:x}.mp3"
     path = made_once(Path(settings.HOME) / "audio" / "music" / name, partial(_transcode, audio.path))
+    return Audio(path=path, content_type="audio/mpeg")
+
+
+def clip(track: Track) -> Audio:
+    """Thirty seconds of it, or what there is, as MP3. Raises CannotMake."""
+    audio = packable(track, CLIP_FORMAT)
+    status = audio.path.stat()
+    name = f"{track.pk}-{status.st_size:x}-{status.st_mtime_ns:x}.mp3"
+    path = made_once(
+        Path(settings.HOME) / "audio" / "clips" / name, partial(_excerpt, audio.path, track.clip_starts_at)
+    )
     return Audio(path=path, content_type="audio/mpeg")
 
 
@@ -109,6 +127,15 @@ def _compose(track: Track, encoder: Encoder, path: Path) -> None:
     )
     names = Names(title=track.title, artist=track.artist.name, album=release.title, number=track.track_number)
     encoder.write(record(piece), names, path)
+
+
+def _excerpt(path: Path, begins_at: int, draft: Path) -> None:
+    with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        frames = between(mp3_frames(data), begins_at, begins_at + CLIP_SECONDS)
+        sound = b"".join(data[frame.offset : frame.offset + frame.length] for frame in frames)
+    if not sound:
+        raise CannotMake("no audio frames found")
+    draft.write_bytes(sound)
 
 
 def _transcode(path: Path, draft: Path) -> None:

@@ -20,7 +20,9 @@ from sandbox.faults import BEHAVIOURS
 from sandbox.models import Fault, Release, Track
 from sandbox.views import publishing
 
-MEMORY: Final = ("entry", "subscription", "holder", "offlinedevice", "user", "nonce", "usage", "fault")
+MEMORY: Final = (
+    "entry", "subscription", "holder", "offlinedevice", "sale", "user", "playlist", "nonce", "usage", "fault",
+)  # fmt: skip
 
 
 class Unclear(Exception):
@@ -129,7 +131,7 @@ def shift_clock(request: HttpRequest) -> HttpResponseBase:
 
 @local_only
 def reset(request: HttpRequest) -> HttpResponseBase:
-    """POST → 204. Forget users, journal, nonces, faults and the clock; seq starts at 1 again. The shelves stay."""
+    """POST → 204. Forget users, playlists, journal, nonces, faults and clock; seq starts at 1 again. Shelves stay."""
     with connection.cursor() as cursor:
         tables = ", ".join(f"sandbox_{name}" for name in MEMORY)
         cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from sandbox import answers, clock, journal, playlog
@@ -26,26 +25,28 @@ def log(request: HttpRequest, call: Call) -> HttpResponse:
     has more than one. There is no idempotency key: the same batch twice is accepted twice.
     """
     user_id, country = call.query.text("userId"), call.query.country()
-    items = playlog.read_items(request.body, content_type=(request.content_type or "").lower())
-    plays, refused = _sort(items, now=clock.now())
+    kind = (request.content_type or "").lower()
+    items = playlog.read_items(request.body, content_type=kind, most=settings.LOG_MAX_ITEMS)
+    plays, refused = sort(items, partial(playlog.read_play, now=clock.now()))
     if refused and len(items) == 1:
         raise refused[0]
-    with transaction.atomic():
-        if not Subscription.objects.filter(user__user_id=user_id).exists():
-            raise Refused(1003, "The user has never had a subscription")
-        if plays and not (refused and settings.LOG_PARTIAL == "reject"):
-            journal.record("plays", *({"userId": user_id, "country": country} | play for play in plays))
+    if not Subscription.objects.filter(user__user_id=user_id).exists():
+        raise Refused(1003, "The user has never had a subscription")
+    if plays and not (refused and settings.LOG_PARTIAL == "reject"):
+        journal.record("plays", *({"userId": user_id, "country": country} | play for play in plays))
     if refused:
         raise Refused(1008, "The batch contained failures", members=refused)
     return answers.ok(request, {"playLogs": {"count": len(plays)}})
 
 
-def _sort(items: Sequence[playlog.Item], *, now: datetime) -> tuple[list[dict[str, Any]], dict[int, Refused]]:
+def sort(
+    items: Sequence[playlog.Item], read: Callable[[playlog.Item], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], dict[int, Refused]]:
     """The good plays, and the refusals of the others by their index."""
     plays, refused = {}, {}
     for index, item in enumerate(items):
         try:
-            plays[index] = playlog.read_play(item, now=now)
+            plays[index] = read(item)
         except Refused as no:
             refused[index] = no
     named = [play["trackId"] for play in plays.values() if "trackId" in play]

@@ -31,6 +31,11 @@ CONTRARY = {
     "SANDBOX_LOG_PARTIAL": "keep",
     "SANDBOX_LOG_REQUIRED": "trackId,releaseId,dateTimePlayed,totalTimePlayed,userAgent",
     "SANDBOX_LOG_MAX_ITEMS": "5",
+    "SANDBOX_SALE_REQUIRED": "",
+    "SANDBOX_POSTCODE_COUNTRIES": "US",
+    "SANDBOX_DOWNLOADS": "2",
+    "SANDBOX_LOCKER_URLS": "inside",
+    "SANDBOX_PREVIEW_MAX_ITEMS": "5",
     "SANDBOX_EVENTS_SCHEME": "",
     "SANDBOX_WORKERS": "1",
 }

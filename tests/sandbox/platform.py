@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -27,7 +28,7 @@ FORM = "application/x-www-form-urlencoded"
 _numbers = count(1)
 
 
-def eventually(done: Callable[[], object], *, seconds: float = 5) -> object:
+def eventually(done: Callable[[], object], *, seconds: float = 20) -> object:
     """Ask until the answer is truthy; the answer, or a failure after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -111,7 +112,7 @@ class Platform:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "sandbox", "serve"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
-        eventually(self.answers, seconds=20)
+        eventually(self.answers, seconds=60)
 
     def answers(self) -> bool:
         assert self.process is not None
@@ -233,6 +234,31 @@ class Partner:
         } | change
         form = {name: value for name, value in fields.items() if value is not None}
         return self.request("POST", "/1.2/user/unlimitedStreaming", body=form)
+
+    def sell(self, user_id: str, release_id: int, **change: object) -> requests.Response:
+        """Report a good sale with some parameters changed; None leaves one out."""
+        sale = {
+            "userId": user_id,
+            "releaseId": release_id,
+            "country": "GB",
+            "transactionId": f"t-{next(_numbers)}",
+            "retailPrice": "7.99",
+            "currency": "GBP",
+        } | change
+        given = {name: value for name, value in sale.items() if value is not None}
+        return self.request("GET", "/1.2/user/deliveritem", accept="*/*", **given)
+
+    def sold(self, user_id: str, release_id: int, **change: object) -> int:
+        """The purchaseId of a sale that must be accepted."""
+        answer = self.sell(user_id, release_id, **change)
+        assert answer.status_code == 200, answer.text
+        return int(re.findall(r'<purchase id="(\d+)">', answer.text)[0])
+
+    def locker(self, user_id: str, **change: object) -> dict:
+        """`lockerReleases` as JSON."""
+        answer = self.request("GET", "/1.2/user/locker", **({"userId": user_id, "country": "GB"} | change))
+        assert answer.status_code == 200, answer.text
+        return answer.json()["locker"]["lockerReleases"]
 
     def stream(self, user_id: str, track_id: int, *, path: str = "/stream/subscription", **change) -> requests.Response:
         return self.fetch(self.stream_url(user_id, track_id, path=path, **change))

@@ -16,7 +16,7 @@ from tinytag import TinyTag
 
 from sandbox.audio import encoders, hls, id3, mix
 from sandbox.audio.encoders import ENCODERS, Names
-from sandbox.audio.frames import adts_frames, mp3_frames
+from sandbox.audio.frames import Frame, adts_frames, between, mp3_frames
 from sandbox.audio.score import STYLES, Piece, compose, seconds_for
 
 NAMES = Names(title="Déjà l'été", artist="霧島ハナ", album="Kessler & Grün", number=3)
@@ -196,3 +196,10 @@ def test_is_an_mp3_to_others_as_well(mp3: Path):
     assert decoded.stderr == b""
     assert len(np.frombuffer(decoded.stdout, "<i2")) / 2 / 44100 == pytest.approx(11, abs=0.2)
     assert io.BytesIO(decoded.stdout).read(1)
+
+
+def test_a_clip_is_the_frames_that_begin_within_it():
+    frames = [Frame(offset=number, length=1, seconds=0.5) for number in range(200)]
+    assert [frame.offset for frame in between(frames, 30, 60)] == list(range(60, 120))
+    assert [frame.offset for frame in between(frames, 90, 120)] == list(range(180, 200))
+    assert list(between(frames, 100, 130)) == []

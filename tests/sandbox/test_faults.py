@@ -235,7 +235,7 @@ def test_hanging_requests_leave_room_for_others(platform: Platform):
     eventually(lambda: platform.control("GET", "faults").json() == {"faults": []})
     started = time.monotonic()
     assert requests.get(platform.url + "/1.2/nothing", timeout=5).status_code == 401
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 3
     for thread in threads:
         thread.join()
     assert sum(seconds > 0.95 for seconds in ends) >= 8

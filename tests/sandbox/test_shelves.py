@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import shutil
 import unicodedata
+import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -188,6 +190,34 @@ def test_streams_the_files_as_they_are(records, listen, music: Path, title, file
     answer = listen(track_named(records, title)["id"], formatId=format_id)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, mime)
     assert hashlib.sha256(answer.content).hexdigest() == hashlib.sha256((music / file).read_bytes()).hexdigest()
+
+
+def test_sells_the_files_as_they_are(records, music: Path):
+    platform, partner = records[0], Partner(records[0])
+    release = shelf(records)["Blue"]
+    user_id = partner.new_user()
+    wish = {"userId": user_id, "purchaseId": partner.sold(user_id, release["id"]), "country": "GB"}
+    answer = partner.fetch(partner.signed_url("/media/user/download/purchase", **wish))
+    partner.close()
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as zipped:
+        assert {name: zipped.read(name) for name in zipped.namelist()} == {
+            "A - Blue/01 One.ogg": (music / "A/Blue/01 one.ogg").read_bytes(),
+            "A - Blue/02 Two.flac": (music / "A/Blue/02 two.flac").read_bytes(),
+        }
+    assert platform.journal("downloads", userId=user_id)
+
+
+def test_names_a_download_by_a_title_of_any_length(records):
+    partner, track = Partner(records[0]), track_named(records, "Nice")
+    user_id, release = partner.new_user(), shelf(records)["Red"]["id"]
+    partner.sold(user_id, release)
+    wish = {"userId": user_id, "trackId": track["id"], "releaseId": release, "formatId": 17, "country": "GB"}
+    answer = partner.fetch(partner.signed_url("/media/user/downloadtrack", **wish))
+    partner.close()
+    name = re.findall(r'filename="(.*)"', answer.headers["Content-Disposition"])[0]
+    assert name.startswith("01 Nice Song!!!")
+    assert name.endswith("!.mp3")
+    assert len(name) == 124
 
 
 def test_cuts_an_mp3_for_hls(records, listen, music: Path):

@@ -35,7 +35,7 @@ def test_asking_again_does_not_lengthen_the_block(partner, listener, track):
     plays(partner, listener, track, "B")
     began = time.monotonic()
     eventually(lambda: plays(partner, listener, track, "A"), seconds=3)
-    assert time.monotonic() - began < 1.4
+    assert time.monotonic() - began < 1.9
 
 
 def test_each_device_has_a_block_of_its_own(partner, listener, track):
