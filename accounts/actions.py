@@ -9,6 +9,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import CASCADE
 
 from accounts.models import Export, Listener, Residence, User
 from accounts.registry import forget_everywhere
@@ -78,7 +79,23 @@ def close_account(*, listener: Listener, now: datetime) -> None:
         edits = LogEntry.objects.filter(content_type__app_label="accounts", content_type__model="user")
         edits.filter(object_id=str(user.pk)).update(object_repr=str(listener), change_message="")
         User.history.filter(id=user.pk).delete()
+        forget_login(user)
+
+
+def forget_login(user: User) -> None:
+    """Delete the login. Of one that has acted in the admin a husk stays, without which the log would lose its rows."""
+    if not LogEntry.objects.filter(user=user).exists():
         user.delete()
+        return
+    for relation in User._meta.related_objects:
+        if relation.on_delete is CASCADE and relation.related_model is not LogEntry:
+            relation.related_model._default_manager.filter(**{relation.field.name: user}).delete()
+    user.groups.clear()
+    user.user_permissions.clear()
+    user.email, user.first_name, user.last_name, user.last_login = f"{user.pk}@forgotten.invalid", "", "", None
+    user.is_active = user.is_staff = user.is_superuser = False
+    user.set_unusable_password()
+    user.save()
 
 
 def end_sessions(user: User) -> None:

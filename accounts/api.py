@@ -18,14 +18,9 @@ from accounts.actions import close_account, filter_explicit, move_listener
 from accounts.exports import check_ready, parts_of, request_export
 from accounts.http import listener_of
 from accounts.models import Export, Listener
-from kernel.values import is_country
 from web.bodies import AlwaysJSON
 from web.callers import IsListener, ListenerRequest
-
-
-def country_exists(country: str) -> None:
-    if not is_country(country):
-        raise serializers.ValidationError("must be an ISO 3166-1 alpha-2 code in upper case")
+from web.fields import country_exists
 
 
 class Me(APIView):

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import CheckConstraint, Q
 from django.db.models.functions import Now
@@ -59,6 +60,24 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
+
+
+class SecondFactor(models.Model):
+    """What a member of staff shows beside their password.
+
+    `secret` is encrypted. `step` is that of the last code that was taken, so that none is taken twice. `recovery`
+    holds digests of the codes that do without the app, each of them once.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="second_factor")
+    secret = models.CharField(max_length=255)
+    since = models.DateTimeField()
+    step = models.BigIntegerField()
+    recovery = ArrayField(models.CharField(max_length=64))
+
+    def __str__(self) -> str:
+        return f"since {self.since:%Y-%m-%d}"
 
 
 class Listener(models.Model):

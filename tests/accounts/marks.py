@@ -15,11 +15,12 @@ from billing.actions import process_event
 from billing.models import BillingEvent
 from catalogue.models import Track
 from streaming.models import Device
+from tests.downloads import shop
 from tests.helpers import Api, play, webhook_headers
 
 
 def lead_a_life(listener: Listener, phone: Api, boss: Client, track: Track, mark: str) -> None:
-    """Move, subscribe, stream, keep a track, report a play and be looked after by staff, with `mark` in every text."""
+    """Move, subscribe, stream, keep tracks, report a play, be looked after by staff, with `mark` in every text."""
     phone.patch("me", {"country": "FR"})
     letter_about(listener, mark)
     wish = {"track_id": track.pk, "format_id": 26, "client_id": f"{mark}-device"}
@@ -30,8 +31,21 @@ def lead_a_life(listener: Listener, phone: Api, boss: Client, track: Track, mark
     assert phone.post("offline/copies", wish).status_code == 201
     report = play(track.pk, played_at=timezone.now().isoformat(), source=f"{mark}-playlist")
     assert json.loads(phone.post("plays", {"plays": [report]}).content)["accepted"] == 1
+    clip = {name: report[name] for name in ("play_id", "track_id", "played_at", "seconds_played", "user_agent")}
+    assert json.loads(phone.post("previews", {"plays": [clip]}).content)["accepted"] == 1
+    made = phone.post("playlists", {"name": f"{mark}-mornings", "description": f"{mark}-slowly"})
+    items = f"playlists/{json.loads(made.content)['id']}/items"
+    assert phone.post(items, {"track_id": track.pk}, if_match=made.headers["ETag"]).status_code == 201
+    buy_and_regret(listener, mark)
     page = reverse("admin:accounts_user_change", args=[listener.user_id])
     assert boss.post(page, {"is_active": "on"}).status_code == 302
+
+
+def buy_and_regret(listener: Listener, mark: str) -> None:
+    """A purchase that stands in the locker and is to be taken back."""
+    shop.stock()
+    address = {"email": f"{mark}@example.com", "post_code": f"{mark}-postcode"}
+    shop.given_back(shop.sold(listener, transaction_id=f"{mark}-transaction", **address))
 
 
 def letter_about(listener: Listener, mark: str, *, number: int = 1) -> BillingEvent:

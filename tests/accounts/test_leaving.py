@@ -8,6 +8,8 @@ from datetime import timedelta
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
@@ -15,13 +17,13 @@ from django.utils import timezone
 
 from accounts.actions import prune_sessions
 from accounts.exports import make_exports
-from accounts.models import Export, ExportPart, Listener, Residence, User
+from accounts.models import Export, ExportPart, Listener, Residence, SecondFactor, User
 from accounts.tasks import prune
 from billing.models import BillingEvent
 from catalogue.models import Track
 from outbox.models import Message
 from streaming.models import StreamHolder
-from subscriptions.models import PlatformWindow, Subscription
+from subscriptions.models import Plan, PlatformWindow, Subscription
 from tests.accounts.marks import lead_a_life, letter_about
 from tests.helpers import Api
 from usage.models import Play
@@ -29,8 +31,8 @@ from usage.models import Play
 pytestmark = pytest.mark.django_db
 MARK = "canary"
 ADA = {"email": f"{MARK}@example.org", "password": f"{MARK} horse", "country": "GB"}
-# What stays: a play's own words, and billing's ids of the event and of the agreement, neither of which is a name.
-STAYS = {f"{MARK}-playlist", f"{MARK}-subscription", f"{MARK}-event-1", f"{MARK}-event-2"}
+# What stays: a play's own words, and billing's ids of events, agreements and payments, none of which is a name.
+STAYS = {f"{MARK}-{what}" for what in ("playlist", "subscription", "event-1", "event-2", "transaction")}
 
 
 def everything() -> Iterator[tuple[str, str]]:
@@ -95,7 +97,7 @@ def test_plays_stay_under_the_pseudonym_and_so_does_what_they_are_paid_by(ada: A
         ("FR", None),
     ]
     assert Message.objects.filter(lane=listener.platform_id).exists()
-    event = BillingEvent.objects.get()
+    event = BillingEvent.objects.get(type="subscription.updated")
     assert (event.data["recurring_fee"], event.data["account_id"]) == (999, str(listener.pk))
 
 
@@ -142,3 +144,23 @@ def test_sessions_that_ran_out_are_dropped(ada: Api) -> None:
 
     assert Session.objects.get() == kept
     assert UserSession.objects.count() <= 1
+
+
+def test_what_staff_have_done_stays_when_they_leave(stranger: Api) -> None:
+    signed = stranger.post("/_allauth/app/v1/auth/signup", ADA)
+    token = json.loads(signed.content)["meta"]["access_token"]
+    ada = User.objects.get()
+    ada.is_staff = True
+    ada.save()
+    SecondFactor.objects.create(user=ada, secret="", since=timezone.now(), step=0, recovery=[])
+    ada.groups.add(Group.objects.get(name="Support"))
+    LogEntry.objects.log_actions(ada.pk, [ada, Plan.objects.all()[0]], CHANGE, change_message="Looked")
+
+    assert Api(stranger.client, token=token).delete("me").status_code == 204
+
+    husk = User.objects.get()
+    assert {entry.user for entry in LogEntry.objects.all()} == {husk}
+    assert (husk.is_staff, husk.is_active, husk.has_usable_password()) == (False, False, False)
+    assert not husk.groups.exists()
+    assert not SecondFactor.objects.exists()
+    assert marks_left() == set()

@@ -21,7 +21,8 @@ from tests.helpers import Api, play
 pytestmark = pytest.mark.django_db
 CHAPTERS = [
     "Subscriptions", "When they could stream", "What the platform was told", "What billing said", "What plays",
-    "Devices", "What was issued", "Messages to the platform", "Plays", "The latest plays", "Where they lived",
+    "Devices", "What was issued", "Messages to the platform", "Purchases", "The locker",
+    "Where the locker and the platform’s differ", "Plays", "The latest plays", "Where they lived",
 ]  # fmt: skip
 
 
@@ -45,7 +46,8 @@ def test_tells_of_everything_on_one_page(
 
     assert list(story) == CHAPTERS
     assert {title: len(rows) for title, rows in story.items()} == dict.fromkeys(CHAPTERS, 1) | {
-        "Messages to the platform": 2, "Where they lived": 2, "What was issued": 2,
+        "Messages to the platform": 2, "Where they lived": 2, "What was issued": 2, "The locker": 3,
+        "Where the locker and the platform’s differ": 0,
     }  # fmt: skip
     assert "9.99 GBP" in story["Subscriptions"][0]
     assert "PENDING" in story["What the platform was told"][0]

@@ -17,7 +17,7 @@ from tests.accounts.marks import lead_a_life
 from tests.helpers import Api
 
 pytestmark = pytest.mark.django_db
-OURS = {"accounts", "billing", "streaming", "subscriptions", "usage"}
+OURS = {"accounts", "billing", "downloads", "playlists", "previews", "streaming", "subscriptions", "usage"}
 # File → the model it tells of, and what a column is called there if not by its own name.
 TOLD: dict[str, tuple[str, dict[str, str]]] = {
     "account": ("accounts.Listener", {}),
@@ -27,16 +27,26 @@ TOLD: dict[str, tuple[str, dict[str, str]]] = {
     "subscription_history": ("subscriptions.Period", {"subscription_id": "subscription__external_id"}),
     "told_to_the_platform": ("subscriptions.PlatformWindow", {"subscription_id": "subscription__external_id"}),
     "billing_events": ("billing.BillingEvent", {}),
+    "playlists": ("playlists.Playlist", {}),
+    "playlist_items": ("playlists.Item", {}),
     "plays": ("usage.Play", {}),
     "streams": ("streaming.StreamHolder", {}),
     "streams_issued": ("streaming.StreamGrant", {}),
     "devices": ("streaming.Device", {}),
     "offline_copies": ("streaming.OfflineCopy", {"device_id": "device__client_id"}),
+    "purchases": ("downloads.Purchase", {}),
+    "refunds": ("downloads.Refund", {}),
+    "locker": ("downloads.LockerRelease", {}),
+    "locker_tracks": ("downloads.LockerTrack", {"release_id": "release__release_id"}),
+    "purchase_events": ("billing.BillingEvent", {}),
+    "preview_plays": ("previews.PreviewPlay", {}),
 }
 # Models that say nothing the files do not.
 NOTHING_NEW = {
-    "accounts.Export", "accounts.ExportPart", "accounts.HistoricalUser_groups", "accounts.User",
-    "subscriptions.HistoricalPlan", "usage.PlayBatch", "usage.PlayKey",
+    "accounts.Export", "accounts.ExportPart", "accounts.HistoricalUser_groups", "accounts.SecondFactor",
+    "accounts.User", "playlists.Aside", "playlists.Curation", "playlists.Featured", "playlists.Picture",
+    "playlists.Presence", "playlists.Revision", "playlists.Swap", "subscriptions.HistoricalPlan", "usage.Difference",
+    "usage.PlayBatch", "usage.PlayKey", "usage.ReportRow", "usage.UsageReport",
 }  # fmt: skip
 # Columns that say nothing of a person: keys of ours, and how far our own work has come.
 OUR_OWN = {
@@ -53,6 +63,23 @@ OUR_OWN = {
     "billing.BillingEvent": {"subject", "body", "attempts", "due_at", "last_error"},
     "streaming.Device": {"generation"},
     "streaming.OfflineCopy": {"key_number"},
+    "playlists.Playlist": {
+        "owner_id",
+        "version",
+        "removed_at",
+        "platform_id",
+        "asked",
+        "told_version",
+        "told_details",
+        "told_tracks",
+        "told_count",
+        "sync",
+        "sync_detail",
+    },
+    "playlists.Item": {"position"},
+    "downloads.Purchase": {"round", "called_at", "looked_at", "licensor_id"},
+    "downloads.Refund": {"round", "asked_by_id"},
+    "previews.PreviewPlay": {"user_id", "batch"},
     "usage.Play": {"batch_id"},
 }
 
