@@ -18,6 +18,7 @@ from outbox.wake import wake
 
 ATTEMPTS_TO_DIE: Final = 12
 LONGEST_WAIT: Final = timedelta(hours=1)
+REPLAYABLE: Final = {BillingEvent.State.DEAD, BillingEvent.State.HANDLED}
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ def put_off(event: BillingEvent, error: Exception) -> None:
 
 def replay(events: list[BillingEvent]) -> int:
     """A person's decision: handle these events again. How many there were."""
-    pks = [event.pk for event in events if event.state in {BillingEvent.State.DEAD, BillingEvent.State.HANDLED}]
+    pks = [event.pk for event in events if event.state in REPLAYABLE]
     changed = BillingEvent.objects.filter(pk__in=pks).update(
         state=BillingEvent.State.WAITING, attempts=0, due_at=Now(), last_error=""
     )

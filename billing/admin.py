@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from billing.actions import replay
+from billing.actions import REPLAYABLE, replay
 from billing.models import BillingEvent
 from desk.rows import ReadOnly, noted
 
@@ -29,6 +29,6 @@ class BillingEventAdmin(ReadOnly, ModelAdmin):
 
     @admin.action(description="Handle again", permissions=["operate"])
     def handle_again(self, request: HttpRequest, events: QuerySet[BillingEvent]) -> None:
-        chosen = list(events.defer("body"))
+        chosen = list(events.filter(state__in=REPLAYABLE).defer("body"))
         self.message_user(request, f"{replay(chosen)} event(s) will be handled again")
-        noted(request, chosen, "Handled again")
+        noted(request, chosen, "Handled again", was="state")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Self
 
 from django.db import models
+from django.db.models import Q
+from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
 
@@ -55,8 +57,14 @@ class BillingEvent(models.Model):
         ]
         indexes = [
             models.Index(fields=["subject", "occurred_at", "event_id"], name="billingevent_by_subject"),
-            models.Index(fields=["due_at"], condition=models.Q(state="WAITING"), name="billingevent_waiting"),
+            models.Index(fields=["due_at"], condition=Q(state="WAITING"), name="billingevent_waiting"),
             models.Index(fields=["state", "-id"], name="billingevent_by_state"),
+            # From a subscription to its invoices, and on to payments and refunds: see billing.personal.
+            models.Index(KT("data__external_id"), condition=Q(type="stripe.invoice"), name="billingevent_invoices"),
+            models.Index(
+                KT("data__invoice"), condition=Q(type__in=["stripe.payment", "stripe.refund"]), name="billingevent_paid"
+            ),
+            models.Index(KT("data__payment_intent"), condition=Q(type="stripe.refund"), name="billingevent_refunds"),
         ]
 
     def __str__(self) -> str:

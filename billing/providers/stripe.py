@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 
 from stripe import SignatureVerificationError, WebhookSignature
@@ -31,7 +30,7 @@ from billing.providers.reading import (
     whole,
 )
 from billing.providers.standard import Forged
-from kernel.money import DIGITS, LIMIT, minor_units
+from billing.providers.stripe_sales import minor, paid_checkout, paid_intent
 from kernel.values import rfc3339
 
 PROVIDER: Final = "stripe"
@@ -50,8 +49,6 @@ STATUSES: Final = {
     "paused": "paused",
 }
 NEVER_PAID: Final = {"incomplete", "incomplete_expired"}
-# Currencies that Stripe counts in other units than ISO 4217 does, by Stripe's digits after the point.
-ODD_DIGITS: Final = {"ISK": 2, "UGX": 2, "MGA": 0}
 
 
 def prove(*, body: bytes, signature: str, secrets: Sequence[str]) -> None:
@@ -155,14 +152,7 @@ def price(content: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]
     if priced.get("unit_amount") is None:
         return told
     quantity = 1 if item.get("quantity") is None else whole(item, "quantity")
-    return told | {"recurring_fee": fee(whole(priced, "unit_amount") * quantity, code)}
-
-
-def fee(amount: int, code: str) -> int:
-    """Stripe's amount in ISO 4217's minor units. Raises ValueError."""
-    if not 0 <= amount <= LIMIT:
-        raise ValueError("unit_amount is negative or too large")
-    return minor_units(Decimal(amount).scaleb(-ODD_DIGITS.get(code, DIGITS.get(code, 2))), code)
+    return told | {"recurring_fee": minor(whole(priced, "unit_amount") * quantity, code)}
 
 
 def period(content: Mapping[str, Any], item: Mapping[str, Any], *, grace: timedelta) -> dict[str, Any]:
@@ -199,7 +189,9 @@ def optional_instant(content: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def checkout(content: Mapping[str, Any]) -> Told | None:
-    """Whose subscription it is, where the page that sold it knew that and the subscription does not."""
+    """What was bought, or whose subscription it is, where the page that sold it knew and the subscription does not."""
+    if content.get("mode") == "payment":
+        return paid_checkout(content)
     owner = account(metadata(content).get("account_id"), content.get("client_reference_id"))
     if content.get("mode") != "subscription" or not owner:
         return None
@@ -247,6 +239,8 @@ def refunded_charge(content: Mapping[str, Any]) -> Told | None:
 
 OTHERS: Final[dict[str, Callable[[Mapping[str, Any]], Told | None]]] = {
     "checkout.session.completed": checkout,
+    "checkout.session.async_payment_succeeded": checkout,
+    "payment_intent.succeeded": paid_intent,
     "invoice.paid": paid_invoice,
     "invoice_payment.paid": paid_with,
     "charge.refunded": refunded_charge,

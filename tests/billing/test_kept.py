@@ -91,7 +91,7 @@ def test_twenty_events_that_no_handler_survives_end_with_a_person_and_can_be_han
     for number in range(20):
         body = {"type": "test.stumbled", "timestamp": "2026-11-01T12:00:00Z", "data": {"name": f"nr {number}"}}
         assert send(stranger, json.dumps(body).encode(), event_id=f"evt_{number}").status_code == 202
-    pks = list(BillingEvent.objects.values_list("pk", flat=True))
+    pks = list(BillingEvent.objects.order_by("pk").values_list("pk", flat=True))
 
     for _ in range(20):
         BillingEvent.objects.update(due_at=timezone.now() - timedelta(hours=1))
