@@ -36,9 +36,9 @@ State, Kind = CatalogueEvent.State, CatalogueEvent.Kind
 log = logging.getLogger(__name__)
 
 
-def apply_again(events: QuerySet[CatalogueEvent]) -> int:
+def apply_again(events: Iterable[CatalogueEvent]) -> int:
     """A person's decision: apply bodies once more, dead ones and those with refused members. How many there were."""
-    again = CatalogueEvent.objects.filter(pk__in=list(events.values_list("pk", flat=True)))
+    again = CatalogueEvent.objects.filter(pk__in=[event.pk for event in events])
     return again.exclude(state=State.WAITING).update(state=State.WAITING, attempts=0, due_at=Now())
 
 

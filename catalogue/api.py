@@ -11,14 +11,14 @@ from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, 
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from catalogue.lookup import INT32, CatalogueView, codes_from, ear_of, ids_from, in_order
+from catalogue.lookup import CatalogueView, codes_from, ear_of, ids_from, in_order
 from catalogue.models import Artist, Release, Track
 from catalogue.reading import TrackRow, tracks_by_id, tracks_by_isrc
 from catalogue.rules import Reason, TrackNotFound, Use
 from catalogue.search import code_in, found
 from catalogue.shapes import ArtistRef, Asked, Ear, ReleaseShape, TrackShape, tracks_shown, verdict_on
 from kernel.errors import InvalidParameter, MissingParameter
-from kernel.values import is_country
+from kernel.values import INT32, is_country
 from web.callers import ListenerRequest
 from web.pages import PAGE_PARAMETERS, RankedPages, page_of
 from web.params import instant_in

@@ -16,10 +16,9 @@ from typing import Any, Final, TypeAlias
 from django.utils.dateparse import parse_datetime
 
 from catalogue.rules import Use
-from kernel.values import is_country
+from kernel.values import INT32, is_country
 from web.bodies import NotJSON, refuse_bad_characters
 
-INT32: Final = 2**31 - 1
 INT64: Final = 2**63 - 1
 TEXT: Final = 1024
 FOREVER: Final = 9999  # a year by which "no end" is meant

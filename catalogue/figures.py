@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db import connection
 
 from catalogue.models import CatalogueEvent
+from desk.cells import capped
 
 State = CatalogueEvent.State
 
@@ -63,8 +64,7 @@ class Held:
     @property
     def counted(self) -> str:
         """How many there are; MOST and a plus where counting ended."""
-        count = sum(self.kinds.values())
-        return f"{count:,}" if count < MOST else f"{MOST:,}+"
+        return capped(sum(self.kinds.values()), MOST)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,10 +11,10 @@ from rest_framework.views import APIView
 
 from catalogue.shapes import Ear
 from kernel.errors import InvalidParameter, MissingParameter
+from kernel.values import INT32
 from web.callers import IsListener, ListenerRequest, hearing_of
 
 MAX_AT_ONCE: Final = 50
-INT32: Final = 2**31 - 1
 CODE: Final = re.compile(r"[A-Z0-9]{1,32}")
 
 Row = TypeVar("Row")

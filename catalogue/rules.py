@@ -21,6 +21,12 @@ class TrackNotFound(Refusal):
     code, kind, platform_code = "track_not_found", Kind.NOT_FOUND, 2001
 
 
+class TrackUnavailable(Refusal):
+    """A known track that may not be heard by this listener, here and now; `reason` says why."""
+
+    code, kind, platform_code = "track_unavailable", Kind.DENIED, 2002
+
+
 class Use(StrEnum):
     """What a track is wanted for."""
 

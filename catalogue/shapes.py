@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -37,14 +38,21 @@ def windows_of(told: str | None, *, use: Use) -> list[Window]:
 
 def verdict_on(track: TrackRow, ear: Ear, *, use: Use = Use.STREAM) -> Verdict:
     """Judge a track that was read for the ear's country."""
+    licensed, explicit = is_licensed(track.licensor_id), track.explicit and ear.explicit_filter
+    return judged(track.windows, use=use, ear=ear, gone=track.gone, licensed=licensed, explicit=explicit)
+
+
+@lru_cache(maxsize=256)
+def judged(told: str | None, *, use: Use, ear: Ear, gone: bool, licensed: bool, explicit: bool) -> Verdict:
+    """Most tracks of a page have the rights of another: they are judged together. An ear is of one instant."""
     return judge(
-        windows=windows_of(track.windows, use=use),
+        windows=windows_of(told, use=use),
         use=use,
         country=ear.country,
         at=ear.at,
-        taken_down=track.gone,
-        licensed=is_licensed(track.licensor_id),
-        explicit=track.explicit,
+        taken_down=gone,
+        licensed=licensed,
+        explicit=explicit,
         explicit_filter=ear.explicit_filter,
     )
 

@@ -9,10 +9,11 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from catalogue.lookup import INT32, CatalogueView, codes_from, ear_of, ids_from, in_order
+from catalogue.lookup import CatalogueView, codes_from, ear_of, ids_from, in_order
 from catalogue.models import Artist, Release, ReleaseQuerySet
 from catalogue.shapes import ArtistRef, Asked, ReleaseShape, ReleaseWithTracks
 from kernel.errors import InvalidParameter, Kind, Refusal
+from kernel.values import INT32
 from web.callers import ListenerRequest
 from web.pages import PAGE_PARAMETERS, Pages, cursor_of, limit_from, number_in, page_of
 

@@ -20,10 +20,10 @@ from unfold.decorators import action
 from catalogue import figures
 from catalogue.actions import apply_again, members_of
 from catalogue.keeping import releases_in
-from catalogue.lookup import INT32
 from catalogue.models import CatalogueEvent
 from desk.cells import Table, ago, label
-from desk.rows import MOST, LongList
+from desk.rows import MOST, LongList, noted
+from kernel.values import INT32
 
 State, Kind = CatalogueEvent.State, CatalogueEvent.Kind
 
@@ -109,7 +109,9 @@ class CatalogueEventAdmin(LongList, ModelAdmin):
 
     @admin.action(description="Apply again", permissions=["operate"])
     def try_again(self, request: HttpRequest, events: QuerySet[CatalogueEvent]) -> None:
-        self.message_user(request, f"{apply_again(events[:MOST])} event(s) will be applied again")
+        chosen = list(events.exclude(state=State.WAITING)[:MOST])
+        self.message_user(request, f"{apply_again(chosen)} event(s) will be applied again")
+        noted(request, chosen, "Applied again", was="state")
 
     @action(description="Raw body", icon="data_object", url_path="body", permissions=["view"])
     def raw(self, request: HttpRequest, object_id: str) -> HttpResponse:

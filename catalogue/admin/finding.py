@@ -7,9 +7,9 @@ from typing import Any, Final
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import F, Func, IntegerField, Model, QuerySet, Value
 
-from catalogue.lookup import INT32
 from catalogue.models import Artist, Release, Track
 from catalogue.search import code_in, found
+from kernel.values import INT32
 
 FOUND: Final = 200  # rows that a search leads to
 # By which column each kind of row carries a code, or stands on one that does.

@@ -138,7 +138,7 @@ def test_a_body_that_asks_too_much_does_not_stop_the_others(door: Door) -> None:
 
 def test_a_body_that_never_goes_in_ends_with_a_person(door: Door) -> None:
     forbid(SLOW)
-    execute("SET LOCAL statement_timeout = '60ms'")
+    execute("SET LOCAL statement_timeout = '250ms'")
     event = door.keep([release_event(2)])
     for _ in range(ATTEMPTS_TO_DIE):
         CatalogueEvent.objects.update(due_at=timezone.now())
