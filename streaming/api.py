@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from kernel.errors import Kind, MissingParameter, Refusal
+from kernel.values import INT32
 from streaming.actions import IssuedStream, current_stream, issue_stream
 from streaming.holder import release_stream
 from streaming.live import changes, holder_of, name_of, told
@@ -29,9 +30,6 @@ from web.bodies import AlwaysJSON, json_bytes, parse_json
 from web.callers import IsListener, ListenerRequest, listener_id_of
 from web.express import ExpressView
 from web.live import event, respond_live
-
-INT32 = 2**31 - 1
-
 
 Codec = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 Codecs = Annotated[list[Codec], msgspec.Meta(min_length=1, max_length=20)]

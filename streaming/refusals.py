@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.actions import AccountClosed
-from catalogue.rules import Reason, TrackNotFound, Verdict
+from catalogue.rules import Reason, TrackNotFound, TrackUnavailable, Verdict
 from kernel.errors import InvalidParameter, Kind, Refusal
 from kernel.values import rfc3339
 from massivemusic.streaming import FORMATS, Format
@@ -18,12 +18,6 @@ class NoSubscription(Refusal):
     """No subscription covers this instant."""
 
     code, kind, platform_code = "no_subscription", Kind.DENIED, 2002
-
-
-class TrackUnavailable(Refusal):
-    """A known track that may not be streamed by this listener, here and now; `reason` says why."""
-
-    code, kind, platform_code = "track_unavailable", Kind.DENIED, 2002
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,22 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import UUID
 
 from django import forms
-from django.db.models import Q
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from accounts.finding import named_so
 from accounts.models import Listener
-from catalogue.lookup import INT32
 from catalogue.reading import TrackRow, tracks_by_id, tracks_by_isrc
 from catalogue.rules import Use
 from catalogue.search import code_in
 from catalogue.shapes import Ear, verdict_on
 from catalogue.territories import day
 from desk.cells import Table, label
-from kernel.values import is_country
+from kernel.values import INT32, is_country
 from subscriptions.models import Subscription
 
 TRACKS: Final = 20  # that carry one ISRC
@@ -132,16 +130,6 @@ class Question(forms.Form):
         if not self.errors and bool(asked.get("listener")) == bool(asked["country"]):
             self.add_error("country", "Name a listener or a country, and not both.")
         return asked
-
-
-def named_so(text: str) -> Q:
-    """The listener with that e-mail address or id; asked of one table at a time, each of which has an index for it."""
-    if "@" in text:
-        return Q(user__email__in={text, text.lower()})
-    try:
-        return Q(platform_id=text) | Q(pk=UUID(text))
-    except ValueError:
-        return Q(platform_id=text)
 
 
 def answers_to(asked: dict[str, Any]) -> list[Answer]:

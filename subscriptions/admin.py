@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.models import Listener, User
 from desk.cells import state
-from desk.rows import ReadOnly, noted
+from desk.rows import ReadOnly, Uncounted, noted
 from subscriptions.complimentary import is_gift, take_back
 from subscriptions.desk.gift import report
 from subscriptions.models import Period, Plan, PlatformWindow, Subscription
@@ -22,8 +22,9 @@ from subscriptions.telling import tell_again
 
 
 @admin.register(Plan)
-class PlanAdmin(SimpleHistoryAdmin, ModelAdmin):
+class PlanAdmin(Uncounted, SimpleHistoryAdmin, ModelAdmin):
     list_display = ["code", "name", "trial", "offline", "currency", "recurring_fee", "products"]
+    list_filter = ["trial", "offline"]
     search_fields = ["code", "name"]
 
 

@@ -16,8 +16,9 @@ from rest_framework.views import APIView
 from kernel.errors import Kind, Refusal
 from subscriptions.models import Period, Plan, Subscription
 from subscriptions.rules import broken, terms_in
-from subscriptions.shapes import Instant, PeriodShape, PlanShape, SubscriptionShape
+from subscriptions.shapes import PeriodShape, PlanShape, SubscriptionShape
 from web.callers import IsListener, ListenerRequest, listener_id_of
+from web.fields import Instant
 from web.pages import PAGE_PARAMETERS, Pages, page_of
 
 

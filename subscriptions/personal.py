@@ -6,22 +6,17 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.registry import Rows, forgets, tells
 from billing.models import BillingEvent
+from billing.personal import forget_letters, told_of, trail_of
 from subscriptions.models import Period, PlatformWindow, Subscription
 
 TERMS: Final = (
     "plan_id", "recurring_fee", "currency", "country", "postcode", "activated_at", "starts_at", "trial_ends_at",
     "expires_at",
 )  # fmt: skip
-# What is told of an event is what its door read; the letter itself goes, and of its data what names the payer.
-FORGET: Final = """
-    UPDATE billing_billingevent SET body = '', data = data - ARRAY['email', 'postcode', 'post_code']
-     WHERE id = ANY (%(events)s)
-"""
 
 
 @tells("subscriptions")
@@ -52,8 +47,7 @@ def windows(listener_id: UUID) -> Rows:
 
 @tells("billing_events")
 def billing_events(listener_id: UUID) -> Rows:
-    own = events_of([listener_id]).order_by("occurred_at", "event_id")
-    return own.values("provider", "event_id", "type", "occurred_at", "received_at", "data", "state")
+    return told_of(events_of([listener_id]))
 
 
 @forgets
@@ -65,12 +59,11 @@ def forget_payers(listener_ids: Sequence[UUID]) -> None:
     Subscription.objects.filter(listener__in=listener_ids).exclude(postcode="").update(postcode="")
     told = PlatformWindow.objects.exclude(state=PlatformWindow.State.PENDING)
     told.filter(listener__in=listener_ids).exclude(postcode="").update(postcode="")
-    whole = events_of(listener_ids).exclude(body=b"").select_for_update(skip_locked=True)
-    with connection.cursor() as cursor:
-        cursor.execute(FORGET, {"events": list(whole.values_list("pk", flat=True))})
+    forget_letters(events_of(listener_ids))
 
 
 def events_of(listener_ids: Sequence[UUID]) -> QuerySet[BillingEvent]:
-    """Every event about the listeners' subscriptions that names them and nobody else."""
-    subjects = Subscription.objects.filter(listener__in=listener_ids).values("external_id")
-    return BillingEvent.objects.filter(subject__in=subjects, data__account_id__in=[str(each) for each in listener_ids])
+    """Every event about the listeners' subscriptions that names them and nobody else, and about what these cost."""
+    subjects = list(Subscription.objects.filter(listener__in=listener_ids).values_list("external_id", flat=True))
+    named = Q(subject__in=subjects, data__account_id__in=[str(each) for each in listener_ids])
+    return BillingEvent.objects.filter(named | Q(pk__in=trail_of(subjects)))

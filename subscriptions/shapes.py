@@ -8,53 +8,9 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from kernel.money import LIMIT
-from kernel.values import SANE_YEARS, is_country, is_currency
 from subscriptions.folding import Status
 from subscriptions.models import Period, Plan, PlatformWindow, Subscription
-
-
-class Instant(serializers.DateTimeField):
-    """An RFC 3339 time with its offset, of a sane year; a naive one has no instant and is refused."""
-
-    default_error_messages = {
-        "naive": "must carry an offset, such as Z",
-        "year": "must lie between the years 2000 and 2100",
-    }
-
-    def enforce_timezone(self, value: Any) -> Any:
-        if value.tzinfo is None:
-            self.fail("naive")
-        try:
-            value = super().enforce_timezone(value)
-        except OverflowError:
-            self.fail("year")
-        if value.year not in SANE_YEARS:
-            self.fail("year")
-        return value
-
-    def to_internal_value(self, value: Any) -> Any:
-        if not isinstance(value, str) or not value.isascii() or "T" not in value.upper():
-            self.fail("invalid", format="YYYY-MM-DDThh:mm:ssZ")
-        return super().to_internal_value(value)
-
-
-class WholeNumber(serializers.IntegerField):
-    """A JSON number without a fraction: no text, no 9.0, no true."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool) or not isinstance(data, int):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-def country_exists(text: str) -> None:
-    if not is_country(text):
-        raise serializers.ValidationError("must be an ISO 3166-1 alpha-2 code in upper case")
-
-
-def currency_exists(text: str) -> None:
-    if not is_currency(text):
-        raise serializers.ValidationError("must be an ISO 4217 code in upper case")
+from web.fields import Instant, WholeNumber, country_exists, currency_exists
 
 
 class SubscriptionUpdated(serializers.Serializer[Any]):

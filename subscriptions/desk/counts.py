@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from desk.bars import bars
 from desk.cells import Table
 from subscriptions.counts import Count, TooManyDays, subscribers
 from subscriptions.models import Subscription
@@ -44,7 +45,8 @@ def subscriber_counts(request: HttpRequest) -> HttpResponse:
     form = Days(request.GET if "first" in request.GET or "last" in request.GET else lately)
     rows = counted(form) if form.is_valid() else []
     context = admin.site.each_context(request) | {
-        "title": "Subscribers", "form": form, "days": by_day(rows), "more": max(0, len(rows) - SHOWN),
+        "title": "Subscribers", "form": form, "more": max(0, len(rows) - SHOWN),
+        "days": bars((row.day, row.at_end) for row in rows),
         "table": Table(headers=HEADERS, rows=[list(row) for row in rows[-SHOWN:]]),
     }  # fmt: skip
     return TemplateResponse(request, "admin/subscriptions/subscribers.html", context)
@@ -56,15 +58,3 @@ def counted(form: Days) -> list[Count]:
     except TooManyDays as error:
         form.add_error("last", f"{error}.")
         return []
-
-
-def by_day(rows: list[Count]) -> list[dict[str, Any]]:
-    """Every day from the first with subscribers on: how many at its end, and what that is of the best, in percent."""
-    if not rows:
-        return []
-    first, last = rows[0].day, rows[-1].day
-    totals = {first + timedelta(days=number): 0 for number in range((last - first).days + 1)}
-    for row in rows:
-        totals[row.day] += row.at_end
-    best = max(*totals.values(), 1)
-    return [{"day": day, "count": count, "height": round(100 * count / best)} for day, count in totals.items()]

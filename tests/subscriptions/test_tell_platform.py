@@ -6,13 +6,12 @@ import itertools
 import json
 import random
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -27,7 +26,7 @@ from outbox.sweep import sweep_outbox
 from subscriptions.actions import fold_billing_events, lock
 from subscriptions.models import PlatformWindow, Subscription
 from subscriptions.telling import extend_windows
-from tests.helpers import Api, expect_problem
+from tests.helpers import Api, eventually_blocked, expect_problem
 from tests.sandbox.platform import Platform
 
 pytestmark = pytest.mark.django_db
@@ -373,7 +372,7 @@ def test_two_workers_folding_at_once_leave_the_newest_state(listener: Listener) 
         thread = threading.Thread(target=second)
         thread.start()
         started.wait(5)
-        eventually_waiting()
+        eventually_blocked()
         BillingEvent.objects.create(
             provider="standard", event_id="evt_2", type="subscription.updated", subject="sub_1", body=b"",
             occurred_at=timezone.now(), data=BillingEvent.objects.get().data | {"status": "refunded"},
@@ -381,18 +380,6 @@ def test_two_workers_folding_at_once_leave_the_newest_state(listener: Listener) 
     thread.join(10)
 
     assert Subscription.objects.get().status == "REFUNDED"
-
-
-def eventually_waiting() -> None:
-    """Until somebody waits for an advisory lock."""
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            if cursor.fetchone():
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits for the lock")
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,0 +1,1 @@
+"""Preview clips, and the report of each that was played: never mixed with the plays of subscribers."""
