@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from outbox.actions import Draft, send_all
+from usage.files import cut_file
+from usage.judging import OLDEST, judge_waiting
 from usage.models import Play, PlayBatch, PlayState
 from usage.rules import REPORTABLE, SETTLED
 
@@ -26,26 +27,41 @@ log = logging.getLogger(__name__)
 # One batcher at a time; a second one finds the lock taken and leaves.
 LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('usage.batch'))"
 # Oldest first, cut into batches of one listener in one country.
-CHOOSE: Final = """
+CHOOSE: Final = f"""
     WITH waiting AS (
         SELECT id, played_at, listener_id, country,
                (row_number() OVER (PARTITION BY listener_id, country ORDER BY played_at, id) - 1) / %(size)s AS part
-          FROM (SELECT id, played_at, listener_id, country FROM usage_play
-                 WHERE state = 'WAITING' AND batch_id IS NULL AND played_at <= %(settled)s
-                 ORDER BY played_at LIMIT %(limit)s) AS oldest
+          FROM ({OLDEST}) AS oldest
     )
     SELECT w.listener_id, l.platform_id, w.country, array_agg(w.id ORDER BY w.played_at, w.id),
            array_agg(w.played_at ORDER BY w.played_at, w.id)
       FROM waiting w JOIN accounts_listener l ON l.id = w.listener_id
      GROUP BY w.listener_id, l.platform_id, w.country, w.part
      ORDER BY min(w.played_at)
-"""
+"""  # noqa: S608
 ASSIGN: Final = """
-    UPDATE usage_play p SET batch_id = b.id
-      FROM unnest(%(batches)s::bigint[], %(instants)s::timestamptz[], %(plays)s::bigint[])
-           AS a (batch_id, played_at, id)
-      JOIN usage_playbatch b ON b.id = a.batch_id
-     WHERE p.listener_id = b.listener_id AND p.played_at = a.played_at AND p.id = a.id
+    UPDATE usage_play p SET batch_id = a.batch_id
+      FROM unnest(%(batches)s::bigint[], %(listeners)s::uuid[], %(instants)s::timestamptz[], %(plays)s::bigint[])
+           AS a (batch_id, listener_id, played_at, id)
+     WHERE p.listener_id = a.listener_id AND p.played_at = a.played_at AND p.id = a.id
+"""
+# A batch and the plays in it, before its call and after; every call is both.
+SENDING: Final = """
+    WITH batch AS (
+        UPDATE usage_playbatch SET state = 'SENDING', called_at = statement_timestamp(), answered_at = NULL,
+                                   platform_code = NULL, detail = ''
+         WHERE id = %(batch)s
+    )
+    UPDATE usage_play SET state = 'SENDING', platform_code = NULL WHERE batch_id = %(batch)s
+"""
+SETTLED_AS: Final = """
+    WITH batch AS (
+        UPDATE usage_playbatch
+           SET state = %(state)s::text, counted = %(counted)s::int, platform_code = %(code)s::int, detail = %(detail)s,
+               answered_at = CASE WHEN %(state)s::text <> 'WAITING' THEN statement_timestamp() END
+         WHERE id = %(batch)s
+    )
+    UPDATE usage_play SET state = %(plays)s, platform_code = %(code)s::int WHERE batch_id = %(batch)s
 """
 
 
@@ -60,27 +76,44 @@ class Group:
     instants: list[datetime]
 
 
-def batch_all_waiting_plays(*, at_once: int = AT_ONCE, seconds: float = LONGEST_SECONDS) -> int:
-    """Batch again and again until nothing waits, or the time is over; how many plays were batched."""
-    end, done = time.monotonic() + seconds, 0
-    while time.monotonic() < end and (count := batch_waiting_plays(now=timezone.now(), at_once=at_once)):
-        done += count
+def batch_all_waiting_plays(*, at_once: int | None = None, seconds: float = LONGEST_SECONDS) -> int:
+    """Batch again and again until nothing waits, or the time is over; how many plays wait no more."""
+    at_once = most_at_once(at_once)
+    end, done, count = time.monotonic() + seconds, 0, at_once
+    # Fewer were all there were: what comes meanwhile is no reason for another little file.
+    while count >= at_once and time.monotonic() < end:
+        done += (count := batch_waiting_plays(now=timezone.now(), at_once=at_once))
     return done
 
 
+def most_at_once(wish: int | None = None) -> int:
+    """Plays in one transaction: those of a file or of many calls, or fewer if so wished."""
+    most = int(settings.USAGE_FILE_PLAYS) if settings.USAGE_CHANNEL == "bucket" else AT_ONCE
+    return min(wish or most, most)
+
+
 @transaction.atomic
-def batch_waiting_plays(*, now: datetime, at_once: int = AT_ONCE) -> int:
-    """Cut waiting plays into batches and queue each for the platform; how many plays were batched.
+def batch_waiting_plays(*, now: datetime, at_once: int | None = None) -> int:
+    """Cut the oldest waiting plays into batches and queue each for the platform; how many wait no more.
 
     Batches and messages commit together. Runs as often as anybody likes, one at a time.
     """
+    at_once = most_at_once(at_once)
     with connection.cursor() as cursor:
         cursor.execute(LOCK)
         if not cursor.fetchone()[0]:
             return 0
-        expire_the_late(now=now)
-        wish = {"size": settings.USAGE_BATCH_SIZE, "settled": now - SETTLED, "limit": at_once}
-        cursor.execute(CHOOSE, wish)
+    expire_the_late(now=now)
+    settled = now - SETTLED
+    held = judge_waiting(settled=settled, limit=at_once)
+    cut = cut_file if settings.USAGE_CHANNEL == "bucket" else cut_calls
+    return held + cut(settled=settled, most=at_once - held)  # none that was not judged
+
+
+def cut_calls(*, settled: datetime, most: int) -> int:
+    """Batches for calls, each of one listener in one country, from the oldest plays until `settled`; how many plays."""
+    with connection.cursor() as cursor:
+        cursor.execute(CHOOSE, {"size": settings.USAGE_BATCH_SIZE, "settled": settled, "limit": most})
         names = ("listener_id", "platform_id", "country", "plays", "instants")
         groups = [Group(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
     make_batches(groups)
@@ -99,6 +132,7 @@ def make_batches(groups: Sequence[Group]) -> None:
             ASSIGN,
             {
                 "batches": [batch.pk for batch in batches for _ in range(batch.size)],
+                "listeners": [batch.listener_id for batch in batches for _ in range(batch.size)],
                 "instants": [instant for group in groups for instant in group.instants],
                 "plays": [play for group in groups for play in group.plays],
             },
@@ -128,18 +162,28 @@ def plays_of(batch_id: int) -> list[Play]:
     return list(Play.objects.filter(batch_id=batch_id).order_by("played_at", "pk"))
 
 
+def send_batch(batch_id: int) -> None:
+    """Write down that a batch is about to go out."""
+    mark(SENDING, batch=batch_id)
+
+
 def settle_batch(
-    batch_id: int, state: PlayBatch.State, plays: PlayState, *, platform_code: int | None = None, detail: str = ""
+    batch_id: int,
+    state: PlayBatch.State,
+    plays: PlayState,
+    *,
+    counted: int | None = None,
+    platform_code: int | None = None,
+    detail: str = "",
 ) -> None:
-    """Write down where a batch stands, and every play in it."""
-    unanswered = {PlayBatch.State.WAITING, PlayBatch.State.SENDING}
-    PlayBatch.objects.filter(pk=batch_id).update(
-        state=state,
-        answered_at=None if state in unanswered else Now(),
-        platform_code=platform_code,
-        detail=detail[:2000],
-    )
-    Play.objects.filter(batch_id=batch_id).update(state=plays, platform_code=platform_code)
+    """Write down where a batch stands after its call, and every play in it. `counted` is the platform's own count."""
+    facts = {"state": state, "plays": plays, "counted": counted, "code": platform_code, "detail": detail[:2000]}
+    mark(SETTLED_AS, batch=batch_id, **facts)
+
+
+def mark(statement: str, **facts: Any) -> None:
+    with connection.prepared() as cursor:  # type: ignore[attr-defined]
+        cursor.execute(statement, facts)
 
 
 def doubt_batch(body: Mapping[str, Any]) -> None:
@@ -152,6 +196,23 @@ def doubt_batch(body: Mapping[str, Any]) -> None:
         settle_batch(batch_id, PlayBatch.State.IN_DOUBT, PlayState.IN_DOUBT, detail="no answer was heard")
 
 
+@transaction.atomic
+def decide_doubt(batch_id: int, *, taken: bool) -> bool:
+    """A person has found out whether the platform took a batch in doubt; False when it is in doubt no more.
+
+    What it did not take waits for another batch.
+    """
+    batch = PlayBatch.objects.select_for_update().get(pk=batch_id)
+    if batch.state != PlayBatch.State.IN_DOUBT:
+        return False
+    if taken:
+        settle_batch(batch_id, PlayBatch.State.SENT, PlayState.SENT, detail="a person found out that it was taken")
+    else:
+        settle_batch(batch_id, PlayBatch.State.RETURNED, PlayState.WAITING, detail="a person found out that it was not")
+        release_plays(batch_id)
+    return True
+
+
 def wait_with_batch(body: Mapping[str, Any]) -> None:
     """The call failed and nothing was done: the batch waits for its next try."""
     settle_batch(body["batch_id"], PlayBatch.State.WAITING, PlayState.WAITING)
@@ -162,6 +223,15 @@ def drop_batch(body: Mapping[str, Any]) -> None:
     settle_batch(body["batch_id"], PlayBatch.State.EXPIRED, PlayState.WAITING, detail="not sent within 61 days")
     release_plays(body["batch_id"])
     expire_the_late(now=timezone.now())
+
+
+def drop_file(body: Mapping[str, Any]) -> None:
+    """As `drop_batch`; but a file that may be in the bucket is not taken apart: its plays would be there twice."""
+    if PlayBatch.objects.filter(pk=body["batch_id"], called_at=None).exists():
+        drop_batch(body)
+    else:
+        detail = "not known to be in the bucket within 61 days, nor not to be"
+        settle_batch(body["batch_id"], PlayBatch.State.HELD, PlayState.HELD, detail=detail)
 
 
 def hold_batch(body: Mapping[str, Any]) -> None:
@@ -196,7 +266,7 @@ def halve_batch(batch: PlayBatch, *, detail: str) -> None:
         [
             Group(
                 listener_id=batch.listener_id,
-                platform_id=batch.listener.platform_id,
+                platform_id=batch.user_id,
                 country=batch.country,
                 plays=[play.pk for play in half],
                 instants=[play.played_at for play in half],

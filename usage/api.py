@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from usage.intake import take_plays
 from usage.models import Play
-from usage.reading import MOST, plays_in
+from usage.reading import MOST, letter_in
 from usage.rules import USER_AGENT_LIMIT, Mode
 from web.bodies import json_bytes
 from web.callers import ListenerRequest, listener_id_of
@@ -74,6 +74,11 @@ class Plays(ExpressView):
 
     class Input(serializers.Serializer[Any]):
         plays = serializers.ListField(child=PlayInput(), min_length=1, max_length=MOST)
+        sent_at = serializers.DateTimeField(
+            required=False,
+            allow_null=True,
+            help_text="what the device's clock shows now; a wrong one is set right by it",
+        )
 
         class Meta:
             ref_name = "PlayReport"
@@ -84,8 +89,14 @@ class Plays(ExpressView):
         return self.express(request._request, listener_id_of(request))
 
     def express(self, request: HttpRequest, listener_id: UUID) -> HttpResponse:
-        plays, faults = plays_in(json_bytes(request, gzip_allowed=True))
-        taken = take_plays(listener_id=listener_id, plays=plays, malformed=faults, now=timezone.now())
+        letter = letter_in(json_bytes(request, gzip_allowed=True))
+        taken = take_plays(
+            listener_id=listener_id,
+            plays=letter.plays,
+            malformed=letter.faults,
+            sent_at=letter.sent_at,
+            now=timezone.now(),
+        )
         return HttpResponse(msgspec.json.encode(taken), content_type="application/json")
 
     @extend_schema(

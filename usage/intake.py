@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from accounts.actions import AccountClosed
 from accounts.models import Listener
 from kernel.errors import Kind, Refusal
-from usage.rules import USER_AGENT_LIMIT, Fault, Reported, fault_in
+from usage.rules import USER_AGENT_LIMIT, Fault, Reported, fault_in, set_right, skew_of
 
 STAGE: Final = """
     CREATE TEMPORARY TABLE IF NOT EXISTS usage_incoming (
@@ -46,14 +46,14 @@ TAKE: Final = """
         RETURNING k.play_id
     ), taken AS (
         INSERT INTO usage_play (listener_id, country, play_id, track_id, release_id, format_id,
-                                played_at, seconds_played, mode, user_agent, source, source_id)
+                                played_at, seconds_played, mode, user_agent, source, source_id, skew_seconds)
         SELECT l.id,
                CASE WHEN NOT l.moved THEN l.country ELSE (
                    SELECT r.country FROM accounts_residence r WHERE r.listener_id = l.id
                     ORDER BY r.since <= i.played_at DESC, abs(extract(epoch FROM r.since - i.played_at)) LIMIT 1
                ) END,
                i.play_id, i.track_id, i.release_id, i.format_id, i.played_at,
-               i.seconds_played, i.mode, i.user_agent, i.source, i.source_id
+               i.seconds_played, i.mode, i.user_agent, i.source, i.source_id, %(skew)s
           FROM usage_incoming i JOIN fresh USING (play_id), teller l
          ORDER BY i.index
     )
@@ -85,26 +85,32 @@ class Intake:
 
 
 def take_plays(
-    *, listener_id: UUID, plays: Sequence[tuple[int, Reported]], malformed: Sequence[Fault] = (), now: datetime
+    *,
+    listener_id: UUID,
+    plays: Sequence[tuple[int, Reported]],
+    malformed: Sequence[Fault] = (),
+    sent_at: datetime | None = None,
+    now: datetime,
 ) -> Intake:
     """Put plays into the ledger, each once for ever by (listener, play_id).
 
     A bad play never costs a good one. Sent again, a play is a duplicate and harmless; the same id
     with other content is refused as `play_id_conflict` and the first stands. `plays` come with their
-    positions in the request; `malformed` are faults found earlier, to be told with the rest.
+    positions in the request; `malformed` are faults found earlier, to be told with the rest. `sent_at` is what the
+    device's clock showed as it sent them: where it is off by more than a minute, every `played_at` is set right by it.
     Raises NeverSubscribed or AccountClosed.
     """
-    faults, duplicates = list(malformed), 0
+    faults, duplicates, skew = list(malformed), 0, skew_of(sent_at, now=now)
     good: dict[UUID, tuple[int, Reported]] = {}
     for index, play in plays:
-        if detail := fault_in(play, now=now):
+        if detail := fault_in(play, played_at=set_right(play.played_at, skew), now=now):
             faults.append(fault(index, play, "invalid_parameter", detail))
         elif (twin := good.setdefault(play.play_id, (index, play)))[0] != index:
             if twin[1].fingerprint() == play.fingerprint():
                 duplicates += 1
             else:
                 faults.append(conflict(index, play))
-    left = store(listener_id, list(good.values())) if good else []
+    left = store(listener_id, list(good.values()), skew=skew) if good else []
     if not good or len(left) == len(good):
         check_teller(listener_id)  # nothing was taken: perhaps because of who tells it
     for not_taken in left:
@@ -143,15 +149,15 @@ def check_teller(listener_id: UUID) -> None:
         raise NeverSubscribed("plays are taken from listeners who have, or had, a subscription")
 
 
-def store(listener_id: UUID, plays: Sequence[tuple[int, Reported]]) -> list[NotTaken]:
+def store(listener_id: UUID, plays: Sequence[tuple[int, Reported]], *, skew: timedelta) -> list[NotTaken]:
     """Write what is new, in one transaction; the plays that were not."""
     connection.stage("usage_incoming", STAGE)  # type: ignore[attr-defined]
     with transaction.atomic(), connection.prepared() as cursor:  # type: ignore[attr-defined]
         with cursor.copy(COPY) as copy:
             copy.set_types(TYPES)
             for index, play in plays:
-                copy.write_row(row_of(index, play))
-        cursor.execute(TAKE, {"listener": listener_id})
+                copy.write_row(row_of(index, play, skew))
+        cursor.execute(TAKE, {"listener": listener_id, "skew": int(skew.total_seconds())})
         left = [index for (index,) in cursor.fetchall()]
         if not left:
             return []
@@ -163,7 +169,7 @@ def store(listener_id: UUID, plays: Sequence[tuple[int, Reported]]) -> list[NotT
         ]
 
 
-def row_of(index: int, play: Reported) -> tuple[Any, ...]:
+def row_of(index: int, play: Reported, skew: timedelta) -> tuple[Any, ...]:
     """The play in the staging table's columns."""
     return (
         index,
@@ -172,7 +178,7 @@ def row_of(index: int, play: Reported) -> tuple[Any, ...]:
         play.track_id,
         play.release_id,
         play.format_id,
-        play.played_at,
+        play.played_at + skew,
         play.seconds_played,
         play.mode,
         play.user_agent[:USER_AGENT_LIMIT],

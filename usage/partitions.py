@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -32,12 +33,14 @@ def ensure_partitions(*, now: datetime, table: str = "usage_play", cursor: Any =
     return names
 
 
-def drop_partitions(*, now: datetime, table: str, months: int) -> list[str]:
-    """Drop a table's partitions of months that ended so many months ago; their names."""
+def drop_partitions(
+    *, now: datetime, table: str, months: int, unless: Callable[[str], bool] = lambda _: False
+) -> list[str]:
+    """Drop a table's partitions of months that ended so many months ago, `unless` one may not go; their names."""
     oldest = f"{table}_{add_months(first_of_month(now), -months):%Y_%m}"
     with connection.cursor() as hand:
         hand.execute(MONTHS, [table])
-        gone = sorted(name for (name,) in hand.fetchall() if name < oldest)
+        gone = sorted(name for (name,) in hand.fetchall() if name < oldest and not unless(name))
         for name in gone:
             hand.execute(f"DROP TABLE {name}")
     return gone

@@ -13,5 +13,5 @@ def plays(listener_id: UUID) -> Rows:
     own = Play.objects.filter(listener=listener_id).order_by("played_at", "id")
     return own.values(
         "play_id", "track_id", "release_id", "format_id", "country", "played_at", "seconds_played", "mode",
-        "user_agent", "source", "source_id", "received_at", "state", "platform_code",
+        "user_agent", "source", "source_id", "received_at", "skew_seconds", "flags", "state", "platform_code",
     ).iterator()  # fmt: skip

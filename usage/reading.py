@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from kernel.errors import InvalidParameter, MissingParameter
-from usage.rules import Fault, Reported
+from kernel.errors import InvalidParameter, MissingParameter, Refusal
+from usage.rules import Fault, Instant, Reported
 from web.bodies import parse_json
 
 MOST: Final = 500
@@ -18,12 +20,26 @@ UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 MISSING: Final = re.compile(r"missing required field `(\w+)`")
 
 
-class Plays(msgspec.Struct):
+class Sent(msgspec.Struct, kw_only=True):
+    sent_at: Instant | None = None
+
+
+class Plays(Sent, kw_only=True):
     plays: list[Reported]
 
 
-class RawPlays(msgspec.Struct):
+class RawPlays(Sent, kw_only=True):
     plays: list[msgspec.Raw]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """A request's well-formed plays with their positions, the faults of the others, and what the device's clock showed
+    when it sent them, if it says."""
+
+    plays: list[tuple[int, Reported]]
+    faults: list[Fault] = field(default_factory=list)
+    sent_at: datetime | None = None
 
 
 class Named(msgspec.Struct):
@@ -36,26 +52,26 @@ read_play = msgspec.json.Decoder(Reported).decode
 read_name = msgspec.json.Decoder(Named).decode
 
 
-def plays_in(body: bytes) -> tuple[list[tuple[int, Reported]], list[Fault]]:
-    """The well-formed plays with their positions, and the faults of the others: 1 to 500 in all.
+def letter_in(body: bytes) -> Letter:
+    """A request's plays, 1 to 500 in all.
 
     Raises MissingParameter or InvalidParameter when the body as a whole is not a list of plays, and
     NotJSON when it is no JSON.
     """
     if b"\\u0000" not in body:  # the only way a text of ours could hold NUL, which PostgreSQL does not take
         try:
-            plays = read_plays(body).plays
+            told = read_plays(body)
         except UNREADABLE:
             pass  # something is wrong somewhere: one by one, then
         else:
-            check_length(plays)
-            return list(enumerate(plays)), []
+            check_length(told.plays)
+            return Letter(plays=list(enumerate(told.plays)), sent_at=told.sent_at)
     return one_by_one(body)
 
 
-def one_by_one(body: bytes) -> tuple[list[tuple[int, Reported]], list[Fault]]:
-    """As `plays_in`, for bodies in which some play is bad."""
-    items = items_in(body)
+def one_by_one(body: bytes) -> Letter:
+    """As `letter_in`, for bodies in which some play is bad."""
+    items, sent_at = items_in(body)
     check_length(items)
     plays: list[tuple[int, Reported]] = []
     faults: list[Fault] = []
@@ -67,22 +83,34 @@ def one_by_one(body: bytes) -> tuple[list[tuple[int, Reported]], list[Fault]]:
             plays.append((index, play))
         except UNREADABLE as error:
             faults.append(fault_from(index, item, error))
-    return plays, faults
+    return Letter(plays=plays, faults=faults, sent_at=sent_at)
 
 
-def items_in(body: bytes) -> list[msgspec.Raw]:
-    """The plays, unread. Raises MissingParameter, InvalidParameter or NotJSON."""
+def items_in(body: bytes) -> tuple[list[msgspec.Raw], datetime | None]:
+    """The plays, unread, and when they were sent. Raises MissingParameter, InvalidParameter or NotJSON."""
     try:
-        return read_raw_plays(body).plays
+        told = read_raw_plays(body)
+        return told.plays, told.sent_at
     except msgspec.ValidationError as error:
-        if MISSING.search(str(error)):
-            raise MissingParameter("plays: is missing") from None
-        raise InvalidParameter(f"the body must be an object with a list of plays: {error}") from None
+        raise refused(error) from None
     except UNREADABLE:  # or a text holds half a character, which msgspec minds even in what it does not read
         document = parse_json(body, texts=False)
     if not isinstance(document, dict) or not isinstance(document.get("plays"), list):
         raise InvalidParameter("the body must be an object with a list of plays")
-    return [msgspec.Raw(json.dumps(item).encode()) for item in document["plays"]]
+    try:
+        sent_at = msgspec.convert({"sent_at": document.get("sent_at")}, Sent).sent_at
+    except msgspec.ValidationError as error:
+        raise refused(error) from None
+    return [msgspec.Raw(json.dumps(item).encode()) for item in document["plays"]], sent_at
+
+
+def refused(error: msgspec.ValidationError) -> Refusal:
+    """Why a whole body is refused."""
+    if MISSING.search(str(error)):
+        return MissingParameter("plays: is missing")
+    if "$.sent_at" in str(error):
+        return InvalidParameter("sent_at: must be an instant with its offset, such as 2026-11-22T02:51:00Z")
+    return InvalidParameter(f"the body must be an object with a list of plays: {error}")
 
 
 def check_length(items: list[Any]) -> None:

@@ -15,13 +15,15 @@ from uuid import UUID
 
 import msgspec
 
+from kernel.values import INT32
 from massivemusic.streaming import FORMATS
 
 REPORTABLE: Final = timedelta(days=61)
+ALARM: Final = timedelta(days=45)  # sixteen days before the platform takes a play no more
 FUTURE_TOLERANCE: Final = timedelta(seconds=60)  # a phone's clock may run ahead by so much
+STEADY: Final = timedelta(seconds=60)  # a device's clock that is off by no more is left alone: a letter takes its time
 SETTLED: Final = timedelta(seconds=5)  # plays are sent when they lie so far in the past: clocks differ
 DAY_SECONDS: Final = 24 * 3600
-INT32: Final = 2**31 - 1
 USER_AGENT_LIMIT: Final = 256
 SOURCE_LIMIT: Final = 128
 
@@ -37,17 +39,19 @@ class Mode(StrEnum):
 MODES: Final = {mode.value: number for number, mode in enumerate(Mode)}
 ModeWord = Literal["online", "offline", "online-cached"]
 Id = Annotated[int, msgspec.Meta(ge=1, le=INT32)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Source = Annotated[str, msgspec.Meta(max_length=SOURCE_LIMIT)]
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """One play as its device reported it: well-formed, not judged yet. `played_at` carries an offset."""
+    """One play as its device reported it: well-formed, not judged yet. `played_at` carries an offset, and is the
+    device's own idea of the time."""
 
     play_id: UUID
     track_id: Id
     release_id: Id
     format_id: Id
-    played_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    played_at: Instant
     seconds_played: Annotated[int, msgspec.Meta(ge=0, le=INT32)]
     mode: ModeWord
     user_agent: str
@@ -75,11 +79,31 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-def fault_in(play: Reported, *, now: datetime) -> str | None:
-    """What keeps a well-formed play from ever being reported; None when nothing does."""
-    if play.played_at > now + FUTURE_TOLERANCE:
+def skew_of(sent_at: datetime | None, *, now: datetime) -> timedelta:
+    """By how much a device's clock is behind ours, in whole seconds, from what it showed when it sent its plays.
+
+    Nothing where the device does not say, or where the difference may as well be the way here.
+    """
+    if sent_at is None or abs(now - sent_at) <= STEADY:
+        return timedelta()
+    return timedelta(seconds=round((now - sent_at).total_seconds()))
+
+
+def set_right(played_at: datetime, skew: timedelta) -> datetime | None:
+    """When it was by our clock; None for a time that no calendar holds."""
+    try:
+        return played_at + skew if skew else played_at
+    except OverflowError:
+        return None
+
+
+def fault_in(play: Reported, *, played_at: datetime | None, now: datetime) -> str | None:
+    """What keeps a well-formed play from ever being reported; None when nothing does. `played_at` is by our clock."""
+    if played_at is None:
+        return "played_at lies beyond every calendar"
+    if played_at > now + FUTURE_TOLERANCE:
         return "played_at lies in the future"
-    if play.played_at <= now - REPORTABLE:
+    if played_at <= now - REPORTABLE:
         return "played_at lies more than 61 days ago"
     if play.seconds_played > DAY_SECONDS:
         return "seconds_played is more than a day"

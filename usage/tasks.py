@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from usage.actions import batch_all_waiting_plays
 from usage.partitions import ensure_partitions
+from usage.retention import forget_old_plays
 
 
 @shared_task(name="usage.batch")
@@ -17,5 +19,7 @@ def batch(**_: object) -> int:
 
 @shared_task(name="usage.partitions")
 def partitions(**_: object) -> None:
-    """Every hour: see that the coming months have their partitions."""
-    ensure_partitions(now=timezone.now())
+    """Every hour: make room for the coming months, and drop those that are kept no longer."""
+    now = timezone.now()
+    ensure_partitions(now=now)
+    forget_old_plays(now=now, months=settings.PLAY_MONTHS)

@@ -60,7 +60,13 @@ def test_of_days_without_plays_there_are_the_columns_alone(book: Listener) -> No
 
 
 @pytest.mark.parametrize(
-    "words", [("2026-11-02", "2026-11-01"), ("November", "2026-11-01"), ("2026-11-01", "2026-11-02", "--state", "LOST")]
+    "words",
+    [
+        ("2026-11-02", "2026-11-01"),
+        ("November", "2026-11-01"),
+        ("2026-11-01", "2026-11-02", "--state", "LOST"),
+        ("2026-11-01", "9999-12-31"),
+    ],
 )
 def test_refuses_what_makes_no_sense(words: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from desk.sheets import guarded
+from kernel.values import midnight
 from usage.exports import COLUMNS, logged
 from usage.models import PlayState
 
@@ -25,12 +26,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, first: date, last: date, state: list[str], **options: Any) -> None:
         if last < first:
             raise CommandError("the last day lies before the first")
+        if last == date.max:
+            raise CommandError("the last day lies beyond every calendar")
         out = csv.writer(self.stdout, lineterminator="\n")
         out.writerow(COLUMNS)
         with connection.unhurried():  # type: ignore[attr-defined]
             for play in logged(midnight(first), midnight(last + timedelta(days=1)), states=state):
                 out.writerow(map(guarded, play))
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=UTC)

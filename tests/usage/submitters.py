@@ -1,0 +1,75 @@
+"""Processes that carry whatever waits and are killed at work: see tests.usage.submitter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from outbox.models import Message
+from tests.sandbox.platform import KEY, SECRET, Platform
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Submitters:
+    """See tests.usage.submitter."""
+
+    process: subprocess.Popen[str]
+
+    def live(self, seconds: float, point: str = "") -> str:
+        """Let one live for so long, or to a crash point: "killed", or "ended" when there was nothing left to do."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{seconds} {point}\n")
+        self.process.stdin.flush()
+        return self.said()
+
+    def said(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This test's own database."""
+    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+    return os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings"} | changes
+
+
+@contextmanager
+def submitters(*words: str, **changes: str) -> Iterator[Submitters]:
+    """Submitters without a broker, so that they carry everything themselves."""
+    settings = environment(REDIS_URL="redis://127.0.0.1:9/0", LOG_LEVEL="ERROR", **changes)
+    command = [sys.executable, "-m", "tests.usage.submitter", *words]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        running = Submitters(process)
+        try:
+            assert running.said() == "ready"
+            yield running
+        finally:
+            process.kill()
+
+
+def bury() -> None:
+    """The lease of whoever died runs out."""
+    Message.objects.filter(state="SENDING").update(lease_until=Now())
+
+
+def by_calls(sandbox: Platform, **changes: str) -> dict[str, str]:
+    return {
+        "USAGE_BATCH_SIZE": "10",
+        "MASSIVEMUSIC_API_URL": f"{sandbox.url}/1.2",
+        "MASSIVEMUSIC_CONSUMER_KEY": KEY,
+        "MASSIVEMUSIC_CONSUMER_SECRET": SECRET,
+        **changes,
+    }
