@@ -1,0 +1,1 @@
+"""Playlists: listeners' own, and those that editors curate (Streaming guide §3)."""
