@@ -1,0 +1,1 @@
+"""The shop's desks in the admin."""
