@@ -31,6 +31,10 @@ if ACCOUNT_EMAIL_VERIFICATION not in {"none", "optional", "mandatory"}:
 ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # on the device that signed up
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# Do staff show a second factor in the admin: required, or off.
+ADMIN_SECOND_FACTOR = env.str("ADMIN_SECOND_FACTOR", default="required" if PRODUCTION else "off")
+if ADMIN_SECOND_FACTOR not in ({"required"} if PRODUCTION else {"required", "off"}):
+    raise ImproperlyConfigured("ADMIN_SECOND_FACTOR must be required; outside production it may be off")
 PASSWORD_RESET_TIMEOUT = 3600  # as the e-mail says
 # A laboratory of phones behind one address must be able to work; the open internet must not.
 ACCOUNT_RATE_LIMITS = (

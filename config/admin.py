@@ -9,7 +9,10 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
+from config import staff
 from desk.rows import may_view
+
+__all__ = ["environment_label", "sidebar", "staff"]
 
 # Model → icon, of Google's Material Symbols.
 SIDEBAR: Final = {
@@ -26,9 +29,20 @@ SIDEBAR: Final = {
         "catalogue.Artist": "artist",
         "catalogue.CatalogueEvent": "move_to_inbox",
     },
+    "Editors": {
+        "playlists.Playlist": "queue_music",
+        "playlists.Rule": "rule",
+        "playlists.Shelf": "shelves",
+    },
     "Reporting": {
         "usage.Play": "equalizer",
         "usage.PlayBatch": "inventory_2",
+        "usage.UsageReport": "fact_check",
+        "usage.Difference": "difference",
+    },
+    "Shop": {
+        "downloads.Purchase": "shopping_bag",
+        "downloads.Refund": "undo",
     },
     "Billing": {
         "billing.BillingEvent": "receipt_long",
@@ -43,13 +57,21 @@ SIDEBAR: Final = {
     "Staff": {
         "accounts.User": "badge",
         "auth.Group": "groups",
+        "admin.LogEntry": "history_edu",
     },
 }
 # Pages that are no lists, by their group: title, icon, URL name, and the model whose viewers may open them.
 PAGES: Final = {
     "Listeners": [("Why can’t they hear it?", "hearing_disabled", "why", "catalogue.Track")],
+    "Editors": [("Takedowns", "music_off", "takedowns", "playlists.Playlist")],
     "Platform": [("Would it take these dates?", "rule", "dates", "subscriptions.PlatformWindow")],
-    "Reporting": [("Subscribers", "groups_2", "subscribers", "subscriptions.Subscription")],
+    "Shop": [("Unknown sales", "help", "unknown-sales", "downloads.Purchase")],
+    "Reporting": [
+        ("The play ledger", "monitoring", "play-ledger", "usage.Play"),
+        ("Reports", "summarize", "reports", "usage.Play"),
+        ("Sales", "point_of_sale", "sales", "downloads.Purchase"),
+        ("Subscribers", "groups_2", "subscribers", "subscriptions.Subscription"),
+    ],
 }
 
 

@@ -1,4 +1,4 @@
-"""The billing systems' doors: each exists where it is configured, and in development all of them are."""
+"""The billing systems' doors: each exists where it is configured, and in development all of them are. And who sells."""
 
 from __future__ import annotations
 
@@ -71,3 +71,7 @@ elif GOOGLE_PACKAGE_NAME:
         GOOGLE_PUSH_EMAIL=GOOGLE_PUSH_EMAIL,
         GOOGLE_SERVICE_ACCOUNT=GOOGLE_SERVICE_ACCOUNT,
     )
+
+# Who sells: what listeners know the service by, and the lines of its address, divided by |. Receipts name both.
+SERVICE_NAME = env.str("SERVICE_NAME", default="Tonearm")
+SERVICE_ADDRESS = [line.strip() for line in env.str("SERVICE_ADDRESS", default="").split("|") if line.strip()]

@@ -7,6 +7,9 @@ from typing import Any
 
 from celery import Celery, signals
 
+from config.broker import mend_transport
+
+mend_transport()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("tonearm")

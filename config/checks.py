@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from config import vitals
 from config.logs import redact
+from outbox.circuit import PLATFORM
 
 BEAT_STALE_SECONDS: Final = 60
 OLD_SECONDS: Final = 600  # for a message, or an event that is due
@@ -129,8 +130,8 @@ def inbox() -> Finding:
     return judged(text, ill=overdue >= OLD_SECONDS, oldest_seconds=round(overdue))
 
 
-def breaker() -> Finding:
-    seen = vitals.breaker()
+def breaker(neighbour: str = PLATFORM) -> Finding:
+    seen = vitals.breaker(neighbour)
     text = f"open after {seen.failures} failed calls in a row" if seen.is_open else "closed"
     return judged(text, ill=seen.is_open, failures=seen.failures)
 

@@ -15,9 +15,10 @@ from config import celery_app, checks, vitals
 from config.checks import SKEW_SECONDS, Check, Finding, Level, clocks, judged, many, spoken
 from massivemusic.errors import NotAuthorised, PlatformError
 from massivemusic.events import load_public_keys
+from outbox.circuit import BUCKET, IMAGES
 from outbox.platform import platform
+from usage.rules import ALARM
 
-PLAY_OLD_SECONDS: Final = 45 * 86400  # sixteen days before the platform takes it no more
 WORKERS_ANSWER_SECONDS: Final = 1.0
 
 
@@ -45,8 +46,12 @@ def looks() -> Iterator[tuple[str, Check, str]]:
     yield "beat", checks.beat, "migrations"
     yield "platform", platform_answers, ""
     yield "breaker", checks.breaker, "migrations"
+    if settings.USAGE_CHANNEL == "bucket":
+        yield "bucket", partial(checks.breaker, BUCKET), "migrations"
+    yield "images", partial(checks.breaker, IMAGES), "migrations"
     yield "outbox", checks.outbox, "migrations"
     yield "plays", plays, "migrations"
+    yield "shop", shop, "migrations"
     yield "inbox", checks.inbox, "migrations"
     yield "dead events", dead_events, "migrations"
     yield "event keys", event_keys, ""
@@ -99,8 +104,16 @@ def plays() -> Finding:
     in_doubt = seen.batches["IN_DOUBT"]
     text = f"the oldest unsent was played {spoken(seen.oldest_seconds)} ago" if seen.oldest_seconds else "all sent"
     text += f" · batches in doubt: {many(in_doubt)}"
-    ill = seen.oldest_seconds >= PLAY_OLD_SECONDS
+    ill = seen.oldest_seconds >= ALARM.total_seconds()
     return judged(text, ill=ill, odd=in_doubt, oldest_seconds=round(seen.oldest_seconds), in_doubt=in_doubt)
+
+
+def shop() -> Finding:
+    """How many sales nobody knows of, and how many refunds are not done; those closing within a day need a person."""
+    seen = vitals.shop()
+    text = f"{many(seen.unknown)} sales not known · refunds: {many(seen.waiting)} wait, {many(seen.refused)} refused"
+    text += f" · {many(seen.closing)} of them close within a day" if seen.closing else ""
+    return judged(text, ill=seen.closing, odd=seen.unknown or seen.refused, **vars(seen))
 
 
 def dead_events() -> Finding:

@@ -202,6 +202,7 @@ class Postgres:
         options |= {"timezone": "UTC", "log_timezone": "UTC", "max_connections": "120"}
         if not self.durable:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            options["max_connections"] = "500"  # tests that run beside each other ask from a hundred threads each
         command = ["postgres", "-D", str(self.data)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:

@@ -6,58 +6,31 @@ must be seen; the platform's journal, kept by its stand-in, has the last word.
 
 from __future__ import annotations
 
-import base64
 import gzip
 import hashlib
-import hmac
 import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NoReturn
+from functools import partial
+from typing import Any, Final
 from urllib.parse import urljoin
 
 import requests
 
-PATIENCE_SECONDS: Final = 60.0
-COUNTRY: Final = "GB"
-PLAN: Final = "premium-unlimited-streaming"
+from config import shopping
+from config.letters import COUNTRY, subscription_event
+from config.visitor import Visitor, fail, seconds, short
+from kernel.values import rfc3339
+
 MP3_128: Final = 26
 JPEG: Final = b"\xff\xd8\xff"
 PHONE, TABLET = "phone-of-ada", "tablet-of-ada"
 
 
-class Failed(Exception):
-    """A step did not see what it must see; the message says what it saw."""
-
-
-def fail(what: str, response: requests.Response | None = None) -> NoReturn:
-    """Raise Failed, with the answer's status and the beginning of its body but never its URL."""
-    seen = f": {response.status_code} {response.text[:300]}" if response is not None else ""
-    raise Failed(f"{what}{seen}")
-
-
-@dataclass
-class Listening:
-    """What the journey learns on its way."""
-
-    account_id: str = ""
-    platform_user: str = ""
-    token: str = ""
-    track: dict[str, Any] = field(default_factory=dict)
-    plays: list[dict[str, Any]] = field(default_factory=list)
-
-
-class Journey:
-    """One listener's first evening. `web` and `sandbox` are base URLs, `secret` signs billing webhooks."""
-
-    def __init__(self, *, web: str, sandbox: str, secret: str) -> None:
-        self.web, self.sandbox, self.secret = web, sandbox, secret
-        self.http = requests.Session()
-        self.http.trust_env = False
-        self.seen = Listening()
+class Journey(Visitor):
+    """One listener's first evening."""
 
     def steps(self) -> Iterator[tuple[str, Callable[[], str]]]:
         """The steps in order, each with its name; a step returns what it saw in one line."""
@@ -76,39 +49,9 @@ class Journey:
         yield "rightsholders", self.plays_reach_the_platform
         yield "takedown", self.takedown_is_heard
         yield "offline", self.track_is_kept
-
-    # --- the way to each door -------------------------------------------------------------------
-
-    def api(self, method: str, path: str, **options: Any) -> requests.Response:
-        """One call of the API as the listener's app."""
-        headers = {"Authorization": f"Bearer {self.seen.token}"} if self.seen.token else {}
-        headers |= options.pop("headers", {})
-        return self.http.request(method, f"{self.web}{path}", headers=headers, timeout=15, **options)
-
-    def journal(self, kind: str, **wanted: Any) -> list[dict[str, Any]]:
-        """The platform's journal entries of a kind whose fields equal `wanted`."""
-        answer = self.http.get(f"{self.sandbox}/_control/journal", params={"kind": kind}, timeout=15)
-        entries = [json.loads(line) for line in answer.text.splitlines()]
-        return [entry for entry in entries if all(entry.get(name) == value for name, value in wanted.items())]
-
-    def control(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """The stand-in's control door."""
-        answer = self.http.request(method, f"{self.sandbox}/_control/{path}", timeout=60, **options)
-        if not answer.ok:
-            fail(f"the control door refused {path}", answer)
-        body: dict[str, Any] = answer.json()
-        return body
-
-    def billing(self, event: dict[str, Any], *, forged: bool = False) -> requests.Response:
-        """One webhook, signed by Standard Webhooks."""
-        body = json.dumps(event).encode()
-        event_id, timestamp = f"evt_{uuid.uuid4().hex}", str(int(time.time()))
-        key = base64.b64decode(self.secret.removeprefix("whsec_"))
-        signed = f"{event_id}.{timestamp}.".encode() + body
-        signature = base64.b64encode(hmac.new(b"x" if forged else key, signed, hashlib.sha256).digest()).decode()
-        headers = {"webhook-id": event_id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
-        headers["Content-Type"] = "application/json"
-        return self.http.post(f"{self.web}/webhooks/billing/standard", data=body, headers=headers, timeout=15)
+        yield "purchase", partial(shopping.buy, self)
+        yield "download", partial(shopping.download, self)
+        yield "refund", partial(shopping.give_back, self)
 
     # --- the steps ------------------------------------------------------------------------------
 
@@ -242,20 +185,20 @@ class Journey:
 
     def plays_are_reported(self) -> str:
         now = datetime.now(UTC).replace(microsecond=0)
-        self.seen.plays = [
+        self.seen.plays = [  # one after the other, as one listens
             {
                 "play_id": str(uuid.uuid4()),
                 "track_id": self.seen.track["id"],
                 "release_id": self.seen.track["release"]["id"],
                 "format_id": MP3_128,
-                "played_at": written(now - timedelta(seconds=30 + number)),
+                "played_at": rfc3339(now - timedelta(minutes=1 + number)),
                 "seconds_played": 10 + number,
                 "mode": mode,
                 "user_agent": "Tonearm demo phone 1.0",
             }
             for number, mode in enumerate(["online", "offline", "online-cached"] * 15)
         ]
-        bad = self.seen.plays[0] | {"play_id": str(uuid.uuid4()), "played_at": written(now + timedelta(days=1))}
+        bad = self.seen.plays[0] | {"play_id": str(uuid.uuid4()), "played_at": rfc3339(now + timedelta(days=1))}
         verdict = self.post_plays([*self.seen.plays, bad])
         again = self.post_plays(self.seen.plays)
         if (verdict["accepted"], len(verdict["rejected"])) != (len(self.seen.plays), 1):
@@ -366,44 +309,3 @@ class Journey:
     def is_down(self, device: str) -> bool:
         answer = self.ask_for_stream(device)
         return answer.status_code == 403 and answer.json().get("reason") == "TAKEN_DOWN"
-
-    def until(self, look: Callable[[], Any], otherwise: str) -> Any:
-        """Look again and again until something is there. Raises Failed after PATIENCE_SECONDS."""
-        end = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < end:
-            if seen := look():
-                return seen
-            time.sleep(0.1)
-        fail(otherwise)
-
-
-def subscription_event(*, account_id: str, external_id: str, now: datetime) -> dict[str, Any]:
-    """What a billing system says of four weeks that begin now."""
-    now = now.replace(microsecond=0)
-    data = {
-        "account_id": account_id,
-        "external_id": external_id,
-        "plan_code": PLAN,
-        "status": "active",
-        "currency": "GBP",
-        "recurring_fee": 999,
-        "country": COUNTRY,
-        "activated_at": written(now),
-        "current_period_start": written(now),
-        "expires_at": written(now + timedelta(days=28)),
-        "cancel_at_period_end": False,
-    }
-    return {"type": "subscription.updated", "timestamp": written(now), "data": data}
-
-
-def written(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def seconds(text: str) -> str:
-    """An instant of the platform's journal, to the second."""
-    return f"{text[:19]}Z"
-
-
-def short(identifier: str) -> str:
-    return f"{identifier[:8]}…"

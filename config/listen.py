@@ -20,8 +20,8 @@ from accounts.actions import register_listener
 from accounts.models import Listener, User
 from billing.actions import take_letter
 from billing.providers import standard
-from config.journey import COUNTRY, subscription_event
 from config.keys import kept, make_secret
+from config.letters import COUNTRY, subscription_event
 from subscriptions.models import Subscription
 
 DEMO_EMAIL: Final = "listener@tonearm.example"

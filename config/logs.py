@@ -10,16 +10,19 @@ from datetime import UTC, datetime
 from web.trace import current_trace_id
 
 # Query strings carry signatures, PostgreSQL's details carry rows, and a token anywhere is one too many.
+# Every part reads a text once, however long it is: a pattern that looked back would hold all threads up.
 SECRETS = re.compile(
-    r"(?P<query>(?<=\?)\S*oauth_\S*)|(?P<bearer>(?i:bearer)\s+\S+)|(?P<jwt>eyJ[\w-]{8,}\.[\w-]+\.[\w-]+)"
-    r"|(?P<webhook>whsec_\S+)|(?P<detail>DETAIL:.*)|(?P<email>[\w.+-]+@[\w-]+\.[\w.-]+)"
-    r"|(?P<pair>(?i:password|secret|oauth_signature|oauth_nonce)[\"']?\s*[=:]\s*[\"']?[^\s\"',&}]+)"
+    r"(?P<query>(?<=\?)[^\s?]*oauth_\S*)|(?P<bearer>(?i:bearer)\s+\S+)|(?P<jwt>(?<![\w-])eyJ[\w-]{8,}+\.[\w-]++\.[\w-]++)"
+    r"|(?P<webhook>whsec_\S+)|(?P<detail>DETAIL:.*)|(?P<email>(?<![\w.+-])[\w.+-]++@[\w-]++\.[\w.-]++)"
+    r"|(?P<pair>(?i:password|secret|oauth_signature|oauth_nonce)[\"']?\s*+[=:]\s*+[\"']?[^\s\"',&}]+)"
 )
+LONGEST = 64 * 1024  # characters of one line: somebody else's text may be of any length
 
 
 def redact(text: str) -> str:
-    """The text with everything that looks like a secret, or like somebody, struck out."""
-    return SECRETS.sub("[redacted]", text)
+    """The text with everything that looks like a secret, or like somebody, struck out; of a very long one the start."""
+    cut = f"… and {len(text) - LONGEST:,} characters more" if len(text) > LONGEST else ""
+    return SECRETS.sub("[redacted]", text[:LONGEST]) + cut
 
 
 class PlainLines(logging.Formatter):

@@ -20,6 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from config import vitals
+from outbox.circuit import BUCKET, IMAGES, PLATFORM
 from web.problems import respond
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Gauges(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         try:
-            gauges = [*of_catalogue(), *of_billing(), *of_outbox(), *of_plays(), *of_the_chain()]
+            gauges = [*of_catalogue(), *of_billing(), *of_outbox(), *of_plays(), *of_the_shop(), *of_the_chain()]
         except DatabaseTrouble as error:
             log.error("no gauge can be read: %s", type(error).__name__)
             gauges = []
@@ -87,9 +88,17 @@ def of_plays() -> Iterator[GaugeMetricFamily]:
     yield age("plays_oldest_unsent", "the oldest unsent play was played", seen.oldest_seconds)
 
 
+def of_the_shop() -> Iterator[GaugeMetricFamily]:
+    seen = vitals.shop()
+    refunds = {"waiting": seen.waiting, "refused": seen.refused, "closing": seen.closing}
+    yield counts("sales_unknown", "Sales of which nobody knows whether the platform has logged them", seen.unknown)
+    yield counts("refunds", "Refunds not done, and those of them whose time ends within a day", refunds, by="state")
+
+
 def of_the_chain() -> Iterator[GaugeMetricFamily]:
     yield age("sweep_age", "the outbox was last swept, +Inf for never", vitals.sweep_age())
-    yield gauge("breaker_open", "1 while calls to the platform rest because it failed", vitals.breaker().is_open)
+    rests = {neighbour: vitals.breaker(neighbour).is_open for neighbour in (PLATFORM, BUCKET, IMAGES)}
+    yield gauge("breaker_open", "1 while calls to a neighbour rest because it failed", rests, by="neighbour")
 
 
 def counts(name: str, what: str, value: int | Mapping[str, int], *, by: str = "") -> GaugeMetricFamily:

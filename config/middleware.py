@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
 from django.contrib.messages.middleware import MessageMiddleware as DjangoMessages
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessions
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware as DjangoConditionalGet
 from django.utils.deprecation import MiddlewareMixin
 from simple_history.models import HistoricalRecords
 
-from web.problems import respond_database_away
+from web.problems import is_database_away, respond_database_away
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-log = logging.getLogger(__name__)
 
 
 class Scoped(MiddlewareMixin):
@@ -48,7 +45,7 @@ class MessageMiddleware(Scoped, DjangoMessages):
 class ConditionalGetMiddleware(Scoped, DjangoConditionalGet):
     """ETag and 304 for what phones read again and again."""
 
-    prefixes = ("/api/v1/catalogue/",)
+    prefixes = ("/api/v1/catalogue/", "/api/v1/playlists")
 
 
 class HistoryMiddleware(Scoped):
@@ -74,7 +71,4 @@ class UnavailableMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, OperationalError | InterfaceError):
-            return None
-        log.error("database unavailable: %s", type(error).__name__)
-        return respond_database_away()
+        return respond_database_away() if is_database_away(error) else None

@@ -7,19 +7,23 @@ only the first are counted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from billing.models import BillingEvent
 from catalogue.models import CatalogueEvent
+from downloads.models import Purchase, Refund
+from downloads.rules import open_since
 from outbox.circuit import PLATFORM
 from outbox.models import Circuit, Heartbeat, Message
-from usage.models import Play, PlayBatch, PlayState
+from usage.models import TOPICS, Play, PlayBatch, PlayState
 from usage.rules import REPORTABLE
 
+A_DAY: Final = timedelta(days=1)
 CAP: Final = 10_001  # rows that are counted at the most: so many means more than 10,000
 
 
@@ -57,8 +61,21 @@ class Ledger:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shop:
+    """Sales of which nobody knows, and refunds that are not done: to be logged, refused, or closing within a day.
+
+    What was refused counts for as long as its month may be open: afterwards nobody can do anything about it.
+    """
+
+    unknown: int
+    waiting: int
+    refused: int
+    closing: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Breaker:
-    """Whether calls to the platform rest, and how many have failed in a row."""
+    """Whether calls to a neighbour rest, and how many have failed in a row."""
 
     is_open: bool
     failures: int
@@ -116,12 +133,35 @@ def oldest_batched() -> float:
     Asks the outbox: a batch's deadline is its oldest play's 61st day.
     """
     first = Message.objects.waiting().order_by("due_at")[:CAP]
-    deadline = Max(Now() + REPORTABLE - F("deadline"), filter=Q(topic="plays.log"))
+    deadline = Max(Now() + REPORTABLE - F("deadline"), filter=Q(topic__in=TOPICS.values()))
     return seconds(first.aggregate(age=deadline)["age"])
 
 
-def breaker() -> Breaker:
-    circuit = Circuit.objects.filter(name=PLATFORM).first()
+def shop() -> Shop:
+    now = timezone.now()
+    open_months, tomorrow = open_since(now), open_since(now + A_DAY)
+    waiting, refused = (Refund.objects.filter(state=state) for state in (Refund.State.WAITING, Refund.State.REFUSED))
+    mendable = refused.filter(asked_at__gte=open_months)  # nobody asks for a refund before the sale
+    return Shop(
+        unknown=counted(Purchase.objects.filter(state=Purchase.State.UNKNOWN)),
+        waiting=counted(waiting),
+        refused=counted(mendable),
+        closing=sum(sold_in(open_months, tomorrow, first_of(refunds)) for refunds in (waiting, mendable)),
+    )
+
+
+def first_of(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
+    return refunds.order_by("asked_at")[:CAP]
+
+
+def sold_in(start: datetime, end: datetime, refunds: QuerySet[Refund]) -> int:
+    """How many of some refunds are of sales of `[start, end)`."""
+    sold = Q(purchase__sold_at__gte=start, purchase__sold_at__lt=end)
+    return counted(Refund.objects.filter(sold, pk__in=refunds.values("pk")))
+
+
+def breaker(neighbour: str = PLATFORM) -> Breaker:
+    circuit = Circuit.objects.filter(name=neighbour).first()
     if circuit is None:
         return Breaker(is_open=False, failures=0)
     return Breaker(is_open=circuit.open_until is not None, failures=circuit.failures)

@@ -25,7 +25,7 @@ from catalogue.models import Track
 from config import checks, doctor
 from config.checks import Finding, Level, spoken
 from kernel.values import rfc3339
-from outbox.models import Heartbeat
+from outbox.models import Circuit, Heartbeat
 from outbox.platform import platform
 from tests.config.conftest import Make
 from tests.config.test_settings import ROOT, django
@@ -67,8 +67,18 @@ def test_reads_out_a_line_for_each_check_and_the_verdict() -> None:
     assert [line[4:18].strip() for line in lines[3:-3]] == [name for name, _, _ in doctor.looks()]
     assert "  ✓ migrations     all applied" in lines
     assert "  ✗ worker         none answered within 1 s" in lines
-    assert re.fullmatch(r"  1 of 15 needs a person, 4 worth a look · \d\.\d s", lines[-2])
+    assert re.fullmatch(r"  1 of 17 needs a person, 4 worth a look · \d\.\d s", lines[-2])
     assert status == 1
+
+
+def test_looks_at_the_bucket_where_plays_go_there(settings: Settings) -> None:
+    settings.USAGE_CHANNEL = "bucket"
+    Circuit.objects.create(name="bucket", failures=6, open_until=timezone.now())
+
+    found = dict(doctor.examination())
+
+    assert seen(found["bucket"]) == ("ill", "open after 6 failed calls in a row")
+    assert seen(found["breaker"]) == ("well", "closed")
 
 
 def test_says_the_same_to_machines() -> None:
@@ -90,7 +100,8 @@ def test_goes_on_without_postgresql(no_database: None) -> None:
     assert found["broker"].level is Level.WELL
     hidden = {name for name, finding in found.items() if finding.level is Level.UNSEEN}
     assert hidden == {
-        "migrations", "beat", "breaker", "outbox", "plays", "inbox", "dead events", "standard feed", "enhanced feed"
+        "migrations", "beat", "breaker", "images", "outbox", "plays", "shop", "inbox", "dead events",
+        "standard feed", "enhanced feed",
     }  # fmt: skip
     assert {found[name].text for name in hidden} == {"cannot be seen without the database"}
 
@@ -110,6 +121,8 @@ CANARIES = {
     "MASSIVEMUSIC_API_URL": "https://127.0.0.1:9/1.2",
     "MASSIVEMUSIC_CONSUMER_KEY": "canary-of-the-key",
     "MASSIVEMUSIC_CONSUMER_SECRET": "canary-of-the-secret",
+    "USAGE_BUCKET_KEY_ID": "canary-of-the-bucket",
+    "USAGE_BUCKET_SECRET": "canary-of-the-buckets-secret",
     "BILLING_STANDARD_SECRETS": "whsec_Y2FuYXJ5LW9mLWJpbGxpbmctMDEyMzQ1Njc4OWFiY2RlZg==",
     "METRICS_TOKEN": "canary-of-prometheus",
 }

@@ -80,7 +80,7 @@ def test_a_killed_server_comes_back(home: Path, kind: type[Postgres] | type[Valk
     pid = engine.pid()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    assert wait_until(lambda: not engine.alive(), seconds=5)
+    assert wait_until(lambda: not engine.alive(), seconds=20)
 
     engine.start()
 
@@ -235,7 +235,7 @@ def test_a_server_dies_with_whoever_started_it(home: Path) -> None:
     parent.kill()
     parent.communicate()
 
-    assert wait_until(lambda: not command_of(pid), seconds=5)
+    assert wait_until(lambda: not command_of(pid), seconds=20)
 
 
 def test_any_command_runs_the_servers_it_needs_and_stops_them(home: Path) -> None:

@@ -49,6 +49,43 @@ def test_a_complete_production_environment_passes_djangos_own_checks() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(("markets", "good"), [("GB,DE", True), ("gb", False), ("XX", False), ("GB DE", False)])
+def test_markets_are_countries(markets: str, good: bool) -> None:
+    done = django("diffsettings", MARKETS=markets)
+
+    assert (done.returncode == 0) == good
+    assert ("MARKETS must be countries of two letters" in done.stderr) != good
+
+
+@pytest.mark.parametrize(("environment", "wish", "good"), [
+    ("production", "off", False), ("production", "perhaps", False), ("production", "required", True),
+    ("development", "perhaps", False), ("development", "off", True),
+])  # fmt: skip
+def test_production_does_without_no_second_factor(environment: str, wish: str, good: bool) -> None:
+    done = django("diffsettings", ENVIRONMENT=environment, ADMIN_SECOND_FACTOR=wish)
+
+    assert (done.returncode == 0) == good
+    assert ("ADMIN_SECOND_FACTOR must be required" in done.stderr) != good
+
+
+BUCKET = {
+    "USAGE_CHANNEL": "bucket",
+    "USAGE_BUCKET": "plays",
+    "USAGE_BUCKET_REGION": "eu-west-1",
+    "USAGE_BUCKET_KEY_ID": "key",
+    "USAGE_BUCKET_SECRET": "secret",
+    "USAGE_BUCKET_PREFIX": "partner-7",
+}
+
+
+def test_the_bucket_is_needed_where_plays_go_by_it() -> None:
+    done = django("check", "--deploy", "--fail-level", "WARNING", **BUCKET)
+    assert done.returncode == 0, done.stderr
+
+    for name in set(BUCKET) - {"USAGE_CHANNEL"}:
+        assert django("check", **BUCKET | {name: ""}).stderr.splitlines()[-1].endswith(f": {name}")
+
+
 def test_signing_in_elsewhere_is_configured_by_client_ids() -> None:
     ids = {f"SOCIAL_{name}_CLIENT_IDS": "phone,tablet" for name in ("GOOGLE", "APPLE", "OPENID")}
 
@@ -73,6 +110,9 @@ def test_whatever_is_missing_is_named(name: str) -> None:
         ("MASSIVEMUSIC_STREAM_URL", "http://stream.example.org"),
         ("USAGE_DOUBT", "maybe"),
         ("USAGE_CHANNEL", "pigeon"),
+        ("USAGE_BUCKET_ENDPOINT", "http://bucket.example.org"),
+        ("USAGE_BUCKET_PREFIX", "partner 7"),
+        ("USAGE_FILE_PLAYS", "0"),
         ("USAGE_BATCH_SIZE", "501"),
         ("ENVIRONMENT", "staging"),
         ("EMAIL_VERIFICATION", "perhaps"),
@@ -116,3 +156,37 @@ def test_no_secret_reaches_a_log_line(text: str) -> None:
     for secret in ("abc%3D", "c2lnbmF0dXJl", "MfKQ9r8GKYq", "correct horse", "topsecret", "lovelace"):
         assert secret not in line
     assert line.startswith("something happened: ")
+
+
+LONG = [
+    "x",
+    "?",
+    "?a",
+    "eyJ",
+    "eyJaaaaaaaa.",
+    "a@",
+    "a.",
+    "secret ",
+    "secret",
+    "bearer",
+    "oauth_",
+    "DETAIL:",
+    "whsec_",
+    " ",
+]
+
+
+@pytest.mark.parametrize("piece", LONG)
+def test_a_text_of_any_length_is_read_once(piece: str) -> None:
+    """A pattern that looked back would take hours, and hold up every thread of the process meanwhile."""
+    code = f"from config.logs import redact; print(len(redact({piece!r} * (2**20 // {len(piece)}))))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True
+    )
+
+    assert int(done.stdout) < 70_000
+
+
+def test_the_start_of_a_long_text_is_kept_and_the_rest_counted() -> None:
+    assert redact("so it began " + "x" * 2**20).startswith("so it began xxx")
+    assert redact("x" * (2**16 + 7)).endswith("… and 7 characters more")

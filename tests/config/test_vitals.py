@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import Listener
 from catalogue.models import Track
 from config import vitals
+from downloads.models import Purchase, Refund
 from kernel.values import rfc3339
 from outbox.models import Circuit, Heartbeat, Message
 from tests.config.conftest import Make, ago
@@ -27,7 +29,7 @@ QUEUES = pytest.mark.parametrize("queue", ["billing", "catalogue"])
 DAY = 86400
 MEASURES = [
     vitals.billing, vitals.catalogue, vitals.partly_applied, vitals.silence, vitals.outbox, vitals.ledger,
-    vitals.breaker, vitals.sweep_age,
+    vitals.shop, vitals.breaker, vitals.sweep_age,
 ]  # fmt: skip
 
 
@@ -44,6 +46,7 @@ def test_of_nothing_there_is_nothing() -> None:
         unbatched=0, batches={"WAITING": 0, "SENDING": 0, "IN_DOUBT": 0}, oldest_seconds=0
     )
     assert vitals.breaker() == vitals.Breaker(is_open=False, failures=0)
+    assert vitals.shop() == vitals.Shop(unknown=0, waiting=0, refused=0, closing=0)
     assert vitals.sweep_age() is None
 
 
@@ -117,7 +120,11 @@ def played(api: Callable[[Listener], Api], subscriber: Listener, track: Track) -
     return report
 
 
-def test_a_play_is_unsent_before_and_after_it_is_batched(played: Callable[[int], None]) -> None:
+@pytest.mark.parametrize("channel", ["http", "bucket"])
+def test_a_play_is_unsent_before_and_after_it_is_batched(
+    played: Callable[[int], None], settings: Settings, channel: str
+) -> None:
+    settings.USAGE_CHANNEL = channel
     played(40)
     assert vitals.ledger().unbatched == 1
     assert vitals.ledger().oldest_seconds == about(40 * DAY)
@@ -141,14 +148,43 @@ def test_a_batch_that_was_sent_is_no_longer_old_and_one_in_doubt_is_counted(play
     )
 
 
+# --- the shop ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("now", "closing"),
+    [("2026-11-30 12:00", 0), ("2026-12-02 23:59", 0), ("2026-12-03 00:00", 2), ("2026-12-03 23:59", 2),
+     ("2026-12-04 00:00", 0)],
+)  # fmt: skip
+def test_refunds_that_close_within_a_day_are_counted(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, now: str, closing: int
+) -> None:
+    """Two of November are not done; one is, one is of December, and one was refused too late in October."""
+    monkeypatch.setattr(timezone, "now", lambda: datetime.fromisoformat(f"{now}Z"))
+    for number, (state, sold, asked) in enumerate(
+        [("WAITING", "11-10", "11-20"), ("REFUSED", "11-10", "11-20"), ("DONE", "11-10", "11-20"),
+         ("WAITING", "12-01", "12-02"), ("REFUSED", "09-10", "10-20")]
+    ):  # fmt: skip
+        days = [datetime.fromisoformat(f"2026-{day}T12:00Z") for day in (sold, asked)]
+        purchase = Purchase.objects.create(
+            listener=listener, transaction_id=f"T-{number}", release_id=1, retail_price=1, currency="GBP", country="GB",
+            paid_at=days[0], sold_at=days[0], platform_id=number, state="UNKNOWN",
+        )  # fmt: skip
+        Refund.objects.create(purchase=purchase, state=state, reason="sorry", asked_at=days[1])
+
+    assert vitals.shop() == vitals.Shop(unknown=5, waiting=2, refused=1 if now < "2026-12-04" else 0, closing=closing)
+
+
 # --- what it costs ----------------------------------------------------------------------------
 
 
 MASSES = {
-    "finished": {"billing": "HANDLED", "catalogue": "APPLIED", "outbox": "DONE", "batch": "SENT", "play": "SENT"},
+    "finished": {"billing": "HANDLED", "catalogue": "APPLIED", "outbox": "DONE", "batch": "SENT", "play": "SENT",
+                 "purchase": "REFUNDED", "refund": "DONE"},
     "waiting": {"billing": "WAITING", "catalogue": "WAITING", "outbox": "WAITING", "batch": "WAITING",
-                "play": "WAITING"},
-    "dead": {"billing": "DEAD", "catalogue": "DEAD", "outbox": "DEAD", "batch": "IN_DOUBT", "play": "IN_DOUBT"},
+                "play": "WAITING", "purchase": "PENDING", "refund": "WAITING"},
+    "dead": {"billing": "DEAD", "catalogue": "DEAD", "outbox": "DEAD", "batch": "IN_DOUBT", "play": "IN_DOUBT",
+             "purchase": "UNKNOWN", "refund": "REFUSED"},
 }  # fmt: skip
 MANY = 2 * vitals.CAP
 FILL = {
@@ -163,13 +199,23 @@ FILL = {
         INSERT INTO outbox_message (topic, key, lane, body, state, attempts, faults, generation, last_error)
         SELECT 'plays.log', n, 'lane', '{}', %(state)s, 0, 0, 0, '' FROM generate_series(1, %(many)s) n""",
     "batch": """
-        INSERT INTO usage_playbatch (listener_id, country, size, state, detail)
-        SELECT %(listener)s, 'GB', 1, %(state)s, '' FROM generate_series(1, %(many)s) n""",
+        INSERT INTO usage_playbatch (channel, object_name, listener_id, country, size, state, detail)
+        SELECT 'HTTP', '', %(listener)s, 'GB', 1, %(state)s, '' FROM generate_series(1, %(many)s) n""",
     "play": """
         INSERT INTO usage_play (listener_id, play_id, track_id, release_id, format_id, country, played_at,
                                 seconds_played, mode, user_agent, source, source_id, state, batch_id)
         SELECT %(listener)s, gen_random_uuid(), 1, 1, 26, 'GB', now() - n * interval '1 minute', 1, 'online', '', '',
                '', %(state)s, CASE WHEN %(state)s <> 'WAITING' THEN n END FROM generate_series(1, %(many)s) n""",
+    "purchase": """
+        INSERT INTO downloads_purchase
+               (id, listener_id, transaction_id, release_id, package_id, retail_price, currency, country, postcode,
+                email, title, version, artist_name, release_title, label, isrc, upc, paid_at, state, round, detail,
+                platform_id, sold_at)
+        SELECT lpad(n::text, 32, '0')::uuid, %(listener)s, n, 1, 2, 1, 'GBP', 'GB', '', '', '', '', '', '', '', '', '',
+               now(), %(state)s, 1, '', n, now() FROM generate_series(1, %(many)s) n""",
+    "refund": """
+        INSERT INTO downloads_refund (purchase_id, state, round, reason, asked_at, detail)
+        SELECT id, %(state)s, 1, '', now(), '' FROM downloads_purchase""",
 }
 
 
@@ -218,6 +264,6 @@ def test_all_measures_together_take_a_fixed_number_of_queries(
     for _ in range(3):
         catalogue_event()
         message()
-        with django_assert_num_queries(17):
+        with django_assert_num_queries(22):
             for measure in MEASURES:
                 measure()

@@ -10,7 +10,8 @@ import requests
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from config.journey import Failed, Journey
+from config.journey import Journey
+from config.visitor import Failed
 
 
 class Command(BaseCommand):
