@@ -32,12 +32,16 @@ from subscriptions.models import Plan, Subscription
 from tests.guard import leaks
 from tests.helpers import Api, apply_member, release_event, token_for
 from tests.sandbox.platform import KEY, SECRET, Database, Platform
+from tests.wiping import wipe_quickly
 from web import limits
 
 # The same code gives the same answer, on every machine; HYPOTHESIS_PROFILE=wander looks for what nobody has met yet.
 hypothesis.settings.register_profile("steady", derandomize=True, database=None, deadline=None)
 hypothesis.settings.register_profile("wander", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+wipe_quickly()
+
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -70,6 +74,18 @@ def no_database(transactional_db: None) -> Iterator[None]:
     yield
     connection.close()
     target.update(before)
+
+
+@pytest.fixture
+def at(settings: Settings) -> Iterator[Callable[[str], None]]:
+    """Let the platform be somewhere else, and have no patience with it."""
+
+    def move(origin: str) -> None:
+        settings.MASSIVEMUSIC = settings.MASSIVEMUSIC | {"api_url": f"{origin}/1.2", "total_seconds": 0.3}
+        platform.cache_clear()
+
+    yield move
+    platform.cache_clear()
 
 
 @pytest.fixture
@@ -208,6 +224,9 @@ def sandbox(stand_in: Platform, settings: Settings) -> Iterator[Platform]:
     settings.MASSIVEMUSIC = settings.MASSIVEMUSIC | {
         "api_url": f"{stand_in.url}/1.2",
         "stream_url": stand_in.url,
+        "media_url": stand_in.url,
+        "previews_url": stand_in.url,
+        "image_url": stand_in.url,
         "consumer_key": KEY,
         "consumer_secret": SECRET,
         "total_seconds": 1.5,

@@ -30,6 +30,7 @@ from catalogue import mirror
 from catalogue.actions import judge, read_members
 from catalogue.keeping import store_event
 from catalogue.models import CatalogueEvent
+from tests.sandbox.platform import eventually
 
 EUROPE = ["GB", "IE", "DE", "FR"]
 
@@ -221,6 +222,19 @@ def statuses_at_once(ask: Callable[[Api], Any]) -> list[int]:
 
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(one, range(100)))
+
+
+def eventually_blocked() -> None:
+    """Until somebody waits for a lock that somebody else holds in this test's database."""
+    eventually(somebody_waits, seconds=30)
+
+
+def somebody_waits() -> bool:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees what it saw first
+        cursor.execute(waiting)
+        return cursor.fetchone() is not None
 
 
 def zipped(value: Any) -> bytes:

@@ -12,6 +12,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,8 +23,9 @@ import pytest
 import requests
 
 from config.embedded import Postgres, Valkey
-from config.journey import Journey, written
+from config.journey import Journey
 from config.processes import command_of
+from kernel.values import rfc3339
 from tests.guard import kept_below, leaks
 from tests.sandbox.platform import free_port
 
@@ -160,16 +162,25 @@ def start_house(**changes: str) -> House:
     return house
 
 
+@contextmanager
+def a_house(**changes: str) -> Iterator[House]:
+    """A house that is ended, if nobody has done so, and of which nothing is left. It never writes a secret."""
+    house = start_house(**changes)
+    try:
+        yield house
+    finally:
+        if house.process.poll() is None:
+            house.stop()
+        let_slip = leaks(house.said(), known=kept_below(house.home))
+        shutil.rmtree(house.home, ignore_errors=True)
+    assert not let_slip, "after all that was done to it"
+
+
 @pytest.fixture(scope="session")
 def house() -> Iterator[House]:
-    """One house for all journeys; a test that disturbs it waits until it is well again. It never writes a secret."""
-    house = start_house()
-    yield house
-    if house.process.poll() is None:
-        house.stop()
-    let_slip = leaks(house.said(), known=kept_below(house.home))
-    shutil.rmtree(house.home, ignore_errors=True)
-    assert not let_slip, "after all that was done to it"
+    """One house for all journeys; a test that disturbs it waits until it is well again."""
+    with a_house() as house:
+        yield house
 
 
 @dataclass
@@ -186,7 +197,7 @@ class Subscriber:
                 "track_id": self.journey.seen.track["id"],
                 "release_id": self.journey.seen.track["release"]["id"],
                 "format_id": 26,
-                "played_at": written(now - timedelta(seconds=20 + number)),
+                "played_at": rfc3339(now - timedelta(seconds=20 + number)),
                 "seconds_played": 10,
                 "mode": "online",
                 "user_agent": f"phone of {self.journey.seen.account_id}",

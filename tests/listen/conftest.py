@@ -14,7 +14,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Response, expect, sync_playwright
 
-from tests.journeys.conftest import House, start_house
+from tests.journeys.conftest import House, a_house
 
 BLOCK_SECONDS: Final = 8
 PATIENCE_MS: Final = 15_000  # a busy machine draws covers and composes music
@@ -47,12 +47,10 @@ def chromium() -> str:
 def house() -> Iterator[House]:
     """A house whose devices wait for seconds and whose access tokens run out soon, its shelves filled."""
     chromium()
-    house = start_house(STREAM_BLOCK_SECONDS=str(BLOCK_SECONDS), ACCESS_TOKEN_SECONDS="1")
-    filled = requests.post(f"{house.sandbox}/_control/publish", json={"what": "all"}, timeout=60).json()
-    assert filled["accepted"]
-    yield house
-    house.stop()
-    shutil.rmtree(house.home, ignore_errors=True)
+    with a_house(STREAM_BLOCK_SECONDS=str(BLOCK_SECONDS), ACCESS_TOKEN_SECONDS="1") as house:
+        filled = requests.post(f"{house.sandbox}/_control/publish", json={"what": "all"}, timeout=60).json()
+        assert filled["accepted"]
+        yield house
 
 
 @pytest.fixture(scope="module")
