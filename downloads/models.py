@@ -112,6 +112,7 @@ class Refund(models.Model):
         WAITING = "WAITING", "to be logged"
         DONE = "DONE", "taken back"
         REFUSED = "REFUSED", "refused: needs a person"
+        STANDS = "STANDS", "seen to: the sale stands"
 
     purchase = models.OneToOneField(Purchase, on_delete=models.PROTECT, primary_key=True, related_name="refund")
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)

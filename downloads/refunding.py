@@ -54,18 +54,25 @@ def note_too_late(*, purchase_id: UUID, reason: str, now: datetime) -> None:
 
 @transaction.atomic
 def take_back_again(refund: Refund, *, now: datetime) -> bool:
-    """A person's decision about a refund that was refused: ask the platform once more; False when it is not.
+    """A person's decision about a refund that was refused: ask the platform once more; False when it was not.
 
     Raises RefundWindowClosed.
     """
     purchase = Purchase.objects.select_for_update().get(pk=refund.purchase_id)
     if purchase.sold_at is not None and now >= (closed_at := refundable_until(purchase.sold_at)):
         raise RefundWindowClosed(CLOSED, closed_at=rfc3339(closed_at))
-    refused = Refund.objects.filter(purchase=purchase, state=Refund.State.REFUSED)
+    refused = Refund.objects.filter(purchase=purchase, state__in=[Refund.State.REFUSED, Refund.State.STANDS])
     if not refused.update(state=Refund.State.WAITING, round=F("round") + 1, settled_at=None, detail=""):
         return False
     tell_refund(Refund.objects.get(purchase=purchase), purchase)
     return True
+
+
+def let_stand(refund: Refund, *, note: str) -> bool:
+    """A person has seen to a refund that was refused, and the platform keeps the sale; False when it is not refused."""
+    said = f"{refund.detail}; {note}" if refund.detail else note
+    refused = Refund.objects.filter(pk=refund.pk, state=Refund.State.REFUSED)
+    return bool(refused.update(state=Refund.State.STANDS, settled_at=Now(), detail=said))
 
 
 def tell_refund(refund: Refund, purchase: Purchase) -> None:

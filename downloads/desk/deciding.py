@@ -54,7 +54,7 @@ class Number(forms.Form):
 
 
 class Why(forms.Form):
-    """Why something is taken back."""
+    """Why something is taken back, or left as it is."""
 
     reason = forms.CharField(
         max_length=255, help_text="kept with your name; listeners may read it in their export",
@@ -166,6 +166,24 @@ def ask_again(request: HttpRequest, refund: Refund) -> HttpResponse:
     purchase = refund.purchase
     closes = lines.countdown(purchase.sold_at, now=timezone.now())
     return page(request, purchase, form, title="Ask once more", button="Ask once more", closes=closes)
+
+
+def let_stand(request: HttpRequest, refund: Refund) -> HttpResponse:
+    form = Why(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        reason = form.cleaned_data["reason"]
+        with transaction.atomic():
+            if stands := refunding.let_stand(refund, note=reason):
+                noted(request, [refund], f"Let the sale stand: {reason}", was="state")
+        refund.refresh_from_db(fields=["state"])
+        if stands:
+            messages.success(request, "It is seen to. The sale stays in its month’s report.")
+        else:
+            messages.warning(request, f"Nothing was done: it is {refund.get_state_display()} meanwhile.")
+        return redirect(page_of(refund))
+    text = "The platform keeps the sale and bills it. Nothing is told to the platform, and no money is moved by this."
+    title = "Let the sale stand"
+    return page(request, refund.purchase, form, title=title, button=title, text=text)
 
 
 def decided(request: HttpRequest, purchase: Purchase, form: forms.Form, act: Callable[[], None], *, note: str) -> bool:

@@ -21,6 +21,7 @@ from downloads.desk.purchases import named
 from downloads.models import Purchase, Refund
 
 OPEN: Final = (Refund.State.WAITING, Refund.State.REFUSED)
+SENSIBLE: Final = {"ask_again": {Refund.State.REFUSED, Refund.State.STANDS}, "let_stand": {Refund.State.REFUSED}}
 
 
 class ByState(admin.SimpleListFilter):
@@ -57,7 +58,7 @@ class RefundAdmin(LongList, ModelAdmin):
     fields = [("what", "price"), ("standing", "closes"), ("asked_at", "asked_by"), "reason", ("settled_at", "round"),
               "said"]  # fmt: skip
     readonly_fields = ["what", "price", "standing", "closes", "said"]
-    actions_detail = ["ask_again"]
+    actions_detail = ["ask_again", "let_stand"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Refund]:
         refunds: QuerySet[Refund] = super().get_queryset(request)
@@ -71,9 +72,10 @@ class RefundAdmin(LongList, ModelAdmin):
         return queryset.filter(purchase__in=Purchase.objects.filter(named(search_term.strip()))), False
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
+        """Those that make sense now; the other says why it does not, to whoever is late."""
         refund = self.get_object(request, object_id)
         allowed = super().get_actions_detail(request, object_id)
-        return allowed if refund and refund.state == Refund.State.REFUSED else []
+        return [each for each in allowed if refund and refund.state in SENSIBLE[each.path]]
 
     @admin.display(description="wanted (UTC)")
     def asked(self, refund: Refund) -> str:
@@ -93,7 +95,7 @@ class RefundAdmin(LongList, ModelAdmin):
 
     @admin.display(description="the time for it")
     def closes(self, refund: Refund) -> SafeString | str:
-        if refund.state == Refund.State.DONE:
+        if refund.state in {Refund.State.DONE, Refund.State.STANDS}:
             return "–"
         return lines.countdown(refund.purchase.sold_at, now=timezone.now())
 
@@ -106,7 +108,15 @@ class RefundAdmin(LongList, ModelAdmin):
 
     @action(description="Ask once more", icon="replay", permissions=["refund"])
     def ask_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return deciding.ask_again(request, self.one(request, object_id))
+
+    @action(description="Let the sale stand", icon="check", permissions=["refund"])
+    def let_stand(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return deciding.let_stand(request, self.one(request, object_id))
+
+    def one(self, request: HttpRequest, object_id: str) -> Refund:
+        """Raises Http404."""
         refund = self.get_object(request, object_id)
         if not isinstance(refund, Refund):
             raise Http404("no such refund")
-        return deciding.ask_again(request, refund)
+        return refund

@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
             name='Refund',
             fields=[
                 ('purchase', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='refund', serialize=False, to='downloads.purchase')),
-                ('state', models.CharField(choices=[('WAITING', 'to be logged'), ('DONE', 'taken back'), ('REFUSED', 'refused: needs a person')], default='WAITING', max_length=16)),
+                ('state', models.CharField(choices=[('WAITING', 'to be logged'), ('DONE', 'taken back'), ('REFUSED', 'refused: needs a person'), ('STANDS', 'seen to: the sale stands')], default='WAITING', max_length=16)),
                 ('round', models.PositiveSmallIntegerField(default=1)),
                 ('reason', models.CharField(max_length=255)),
                 ('asked_at', models.DateTimeField()),

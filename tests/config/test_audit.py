@@ -28,6 +28,7 @@ QUESTIONS: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("downloads.Purchase", "sell_again"): {},
     ("downloads.Purchase", "take_back"): {"reason": "sorry"},
     ("downloads.Refund", "ask_again"): {},
+    ("downloads.Refund", "let_stand"): {"reason": "accounted for"},
 }
 # It asks the platform too: see tests/downloads/test_desk.py.
 ELSEWHERE: Final = {("downloads.Purchase", "look_now")}

@@ -373,7 +373,7 @@ def test_of_no_purchase_nothing_is_decided(boss: Client, nobodys: str) -> None:
 # --- The locker ----------------------------------------------------------------------------------------------
 
 
-def test_the_locker_is_looked_into_now(boss: Client, at: Callable[[str], None], unknown: Purchase) -> None:
+def test_the_locker_is_looked_into_now(boss: Client, at: Callable[..., None], unknown: Purchase) -> None:
     Purchase.objects.update(track_id=shop.TRACKS[0])
     unknown.platform_id = 77
     with Stage(ok(standing(unknown))) as stage:
@@ -387,7 +387,7 @@ def test_the_locker_is_looked_into_now(boss: Client, at: Callable[[str], None], 
     assert log()[-1] == "Looked into the locker: CONFIRMED (was UNKNOWN)"
 
 
-def test_an_empty_locker_settles_nothing(boss: Client, at: Callable[[str], None], unknown: Purchase) -> None:
+def test_an_empty_locker_settles_nothing(boss: Client, at: Callable[..., None], unknown: Purchase) -> None:
     with Stage(ok(NO_LOCKER)) as stage:
         at(stage.origin)
         page = decided(boss, unknown, "look_now")
@@ -398,7 +398,7 @@ def test_an_empty_locker_settles_nothing(boss: Client, at: Callable[[str], None]
 
 @pytest.mark.parametrize("way", ["reset", "verdict", "resting"])
 def test_a_platform_that_does_not_answer_is_named(
-    boss: Client, at: Callable[[str], None], unknown: Purchase, way: str
+    boss: Client, at: Callable[..., None], unknown: Purchase, way: str
 ) -> None:
     if way == "resting":
         Circuit.objects.create(name="platform", failures=9, open_until=timezone.now() + timedelta(minutes=1))
@@ -412,7 +412,7 @@ def test_a_platform_that_does_not_answer_is_named(
     assert log() == []
 
 
-def test_what_differs_is_listed(boss: Client, at: Callable[[str], None], buyer: Listener) -> None:
+def test_what_differs_is_listed(boss: Client, at: Callable[..., None], buyer: Listener) -> None:
     mine = shop.sold(buyer)
     address = reverse("locker", args=[buyer.pk])
     assert "was never read" in boss.get(address).content.decode()
@@ -551,8 +551,43 @@ def test_not_when_it_is_too_late(boss: Client, refused: Refund) -> None:
     assert Refund.objects.get().state == "REFUSED"
 
 
+def test_a_refund_that_came_too_late_is_seen_to(boss: Client, bought: Purchase, refused: Refund) -> None:
+    """Money went back, the platform keeps the sale, and finance has accounted for both."""
+    first = decided(boss, refused, "let_stand", reason="written off, see 2026-17")
+    second = decided(boss, refused, "let_stand", reason="again")
+
+    refund = Refund.objects.get()
+    assert (refund.state, refund.platform_code) == ("STANDS", 2001)
+    assert refund.detail == "Cannot find sale; written off, see 2026-17"
+    assert "It is seen to." in first
+    assert "Nothing was done: it is seen to: the sale stands meanwhile." in second
+    assert log() == ["Let the sale stand: written off, see 2026-17 (was REFUSED)"]
+    assert shown(boss, REFUNDS) == []
+    assert shown(boss, REFUNDS, state="STANDS") == [refund]
+    assert not Message.objects.exists()
+    bought.refresh_from_db()
+    assert bought.state == "CONFIRMED", "it stays in the report"
+    assert buttons(boss, refund) == ["Ask once more"], "in time, a person may think again"
+
+
+def test_letting_a_sale_stand_needs_a_reason(boss: Client, refused: Refund) -> None:
+    decided(boss, refused, "let_stand", reason=" ")
+
+    assert Refund.objects.get().state == "REFUSED"
+
+
+def test_what_waits_is_not_let_stand(boss: Client, refused: Refund) -> None:
+    Refund.objects.update(state="WAITING")
+
+    decided(boss, refused, "let_stand", reason="so")
+
+    assert Refund.objects.get().state == "WAITING"
+
+
 def test_whoever_only_looks_asks_nobody(clerk: Callable[..., Client], refused: Refund) -> None:
     client = clerk("view_refund", "view_purchase", "change_purchase")
 
-    assert client.post(action(refused, "ask_again")).status_code == 403
+    for name in ("ask_again", "let_stand"):
+        assert client.post(action(refused, name), {"reason": "so"}).status_code == 403
+    assert Refund.objects.get().state == "REFUSED"
     assert buttons(client, refused) == []
