@@ -77,11 +77,11 @@ def no_database(transactional_db: None) -> Iterator[None]:
 
 
 @pytest.fixture
-def at(settings: Settings) -> Iterator[Callable[[str], None]]:
-    """Let the platform be somewhere else, and have no patience with it."""
+def at(settings: Settings) -> Iterator[Callable[..., None]]:
+    """Let the platform be somewhere else, and have so much patience with it."""
 
-    def move(origin: str) -> None:
-        settings.MASSIVEMUSIC = settings.MASSIVEMUSIC | {"api_url": f"{origin}/1.2", "total_seconds": 0.3}
+    def move(origin: str, *, seconds: float = 5) -> None:
+        settings.MASSIVEMUSIC = settings.MASSIVEMUSIC | {"api_url": f"{origin}/1.2", "total_seconds": seconds}
         platform.cache_clear()
 
     yield move

@@ -199,7 +199,8 @@ def stage(settings: Settings) -> Iterator[Callable[[Play], None]]:
 
     def play_it(behaviour: Play) -> None:
         stages.append(Stage(behaviour))
-        settings.MASSIVEMUSIC = settings.MASSIVEMUSIC | {"api_url": stages[-1].origin, "total_seconds": 0.5}
+        patience = {"total_seconds": 1 if behaviour is silent else 5}
+        settings.MASSIVEMUSIC = settings.MASSIVEMUSIC | {"api_url": stages[-1].origin} | patience
         platform.cache_clear()
 
     yield play_it

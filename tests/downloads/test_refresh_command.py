@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("name", ["pk", "platform_id", "email"])
-def test_says_what_it_found_and_what_differs(at: Callable[[str], None], buyer: Listener, name: str) -> None:
+def test_says_what_it_found_and_what_differs(at: Callable[..., None], buyer: Listener, name: str) -> None:
     shop.sold(buyer, track_id=shop.TRACKS[1], platform_id=49193524)
     LockerTrack.objects.update(purchased_at=timezone.now() - timedelta(days=1))
     assert buyer.user is not None
@@ -45,7 +45,7 @@ def test_of_nobody_it_says_so(db: None, name: str) -> None:
         call_command("refresh_locker", name)
 
 
-def test_a_platform_that_does_not_answer_changes_nothing(at: Callable[[str], None], buyer: Listener) -> None:
+def test_a_platform_that_does_not_answer_changes_nothing(at: Callable[..., None], buyer: Listener) -> None:
     shop.sold(buyer)
     with Stage(reset) as stage:
         at(stage.origin)

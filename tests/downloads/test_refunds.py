@@ -50,7 +50,7 @@ def by_path(refunds: Play, locker: Play) -> Play:
     return play
 
 
-def told(at: Callable[[str], None], play: Play) -> list[Heard]:
+def told(at: Callable[..., None], play: Play) -> list[Heard]:
     """Carry the refund's message once; what the platform heard."""
     with Stage(play) as stage:
         at(stage.origin)
@@ -60,7 +60,7 @@ def told(at: Callable[[str], None], play: Play) -> list[Heard]:
 
 
 @pytest.mark.parametrize("track", [None, shop.TRACKS[0]], ids=["release", "track"])
-def test_is_told_once_and_out_of_the_locker(at: Callable[[str], None], buyer: Listener, track: int | None) -> None:
+def test_is_told_once_and_out_of_the_locker(at: Callable[..., None], buyer: Listener, track: int | None) -> None:
     purchase = shop.sold(buyer, track_id=track, country="US", platform_id=7)
     other = shop.sold(buyer, transaction_id="T-2", track_id=shop.TRACKS[1])
     Message.objects.all().delete()
@@ -78,7 +78,7 @@ def test_is_told_once_and_out_of_the_locker(at: Callable[[str], None], buyer: Li
     assert list(LockerTrack.objects.values_list("purchase", flat=True)) == [other.pk]
 
 
-def test_the_last_of_a_release_takes_the_release_along(at: Callable[[str], None], bought: Purchase) -> None:
+def test_the_last_of_a_release_takes_the_release_along(at: Callable[..., None], bought: Purchase) -> None:
     shop.given_back(bought)
     told(at, done(bought))
 
@@ -175,11 +175,11 @@ def test_nothing_bought_yet_waits(buyer: Listener) -> None:
 
 @pytest.mark.parametrize("behaviour", THE_36, ids=lambda behaviour: behaviour.name)
 def test_every_behaviour_leaves_it_done_waiting_or_with_a_person(
-    at: Callable[[str], None], bought: Purchase, behaviour: Behaviour
+    at: Callable[..., None], bought: Purchase, behaviour: Behaviour
 ) -> None:
     shop.given_back(bought)
     with Stage(ok()) as trap, staged(behaviour, trap) as origin:
-        at(origin)
+        at(origin, seconds=behaviour.patience)
         shop.carry("purchase.refund")
         assert not trap.heard
 
@@ -195,35 +195,35 @@ def test_every_behaviour_leaves_it_done_waiting_or_with_a_person(
 
 class TestALostAnswer:
     @pytest.fixture
-    def lost(self, at: Callable[[str], None], bought: Purchase) -> Purchase:
+    def lost(self, at: Callable[..., None], bought: Purchase) -> Purchase:
         shop.given_back(bought)
         told(at, reset)
         assert Refund.objects.get().state == State.WAITING
         return bought
 
-    def test_is_read_back(self, at: Callable[[str], None], lost: Purchase) -> None:
+    def test_is_read_back(self, at: Callable[..., None], lost: Purchase) -> None:
         heard = told(at, by_path(reset, ok(f'<response status="ok" version="1.2">{EMPTY}</response>')))
 
         assert [each.method for each in heard] == ["GET"]
         assert Refund.objects.get().state == State.DONE
 
-    def test_whether_the_locker_says_empty_or_no_such_purchase(self, at: Callable[[str], None], lost: Purchase) -> None:
+    def test_whether_the_locker_says_empty_or_no_such_purchase(self, at: Callable[..., None], lost: Purchase) -> None:
         told(at, by_path(reset, ok(error_xml(2001, "no such purchase"))))
 
         assert Refund.objects.get().state == State.DONE
 
-    def test_is_asked_again_where_it_still_stands_there(self, at: Callable[[str], None], lost: Purchase) -> None:
+    def test_is_asked_again_where_it_still_stands_there(self, at: Callable[..., None], lost: Purchase) -> None:
         heard = told(at, by_path(done(lost), ok(standing(lost))))
 
         assert [each.method for each in heard] == ["GET", "DELETE"]
         assert Refund.objects.get().state == State.DONE
 
-    def test_no_such_sale_is_then_our_own_success(self, at: Callable[[str], None], lost: Purchase) -> None:
+    def test_no_such_sale_is_then_our_own_success(self, at: Callable[..., None], lost: Purchase) -> None:
         told(at, by_path(ok(error_xml(2001, "Cannot find sale")), ok(standing(lost))))
 
         assert Refund.objects.get().state == State.DONE
 
-    def test_over_is_a_persons(self, at: Callable[[str], None], lost: Purchase) -> None:
+    def test_over_is_a_persons(self, at: Callable[..., None], lost: Purchase) -> None:
         told(at, by_path(ok(error_xml(2002, "Cannot exclude sale")), ok(standing(lost))))
 
         refund = Refund.objects.get()
@@ -242,7 +242,7 @@ def standing(purchase: Purchase) -> str:
 
 
 class TestAPerson:
-    def test_asks_once_more(self, at: Callable[[str], None], bought: Purchase) -> None:
+    def test_asks_once_more(self, at: Callable[..., None], bought: Purchase) -> None:
         shop.given_back(bought)
         told(at, ok(error_xml(2001, "Cannot find sale")))
         refund = Refund.objects.get()

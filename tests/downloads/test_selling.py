@@ -42,11 +42,11 @@ WAYS = 200
 
 @pytest.mark.parametrize("behaviour", [*THE_36, *MORE], ids=lambda behaviour: behaviour.name)
 def test_every_behaviour_ends_in_one_state_after_one_call(
-    at: Callable[[str], None], buyer: Listener, behaviour: Behaviour
+    at: Callable[..., None], buyer: Listener, behaviour: Behaviour
 ) -> None:
     purchase = shop.paid(buyer)
     with Stage(ok()) as trap, staged(behaviour, trap) as origin:
-        at(origin)
+        at(origin, seconds=behaviour.patience)
         ended = shop.carry("purchase.deliver")
         assert not trap.heard
 
@@ -63,7 +63,7 @@ def test_every_behaviour_ends_in_one_state_after_one_call(
         assert Message.objects.filter(topic="purchase.look").count() == 5
 
 
-def test_two_hundred_failures_are_two_hundred_calls(at: Callable[[str], None], buyer: Listener) -> None:
+def test_two_hundred_failures_are_two_hundred_calls(at: Callable[..., None], buyer: Listener) -> None:
     """None of them is made again, by whatever sweeps up afterwards."""
     dice = random.Random(7)
     failures: list[Any] = [
@@ -91,7 +91,7 @@ def test_two_hundred_failures_are_two_hundred_calls(at: Callable[[str], None], b
     assert Counter(Purchase.objects.values_list("state", flat=True)) == {State.UNKNOWN: len(purchases)}
 
 
-def test_the_call_says_what_was_bought(at: Callable[[str], None], buyer: Listener) -> None:
+def test_the_call_says_what_was_bought(at: Callable[..., None], buyer: Listener) -> None:
     shop.paid(
         buyer, track_id=shop.TRACKS[0], country="US", post_code="12345", email="ada@example.org", retail_price="0.5"
     )
@@ -129,7 +129,7 @@ def test_a_worker_that_died_at_the_call_leaves_it_unknown(buyer: Listener) -> No
     assert purchase.state == State.UNKNOWN
 
 
-def test_what_was_given_back_right_before_the_call_is_not_sold(at: Callable[[str], None], buyer: Listener) -> None:
+def test_what_was_given_back_right_before_the_call_is_not_sold(at: Callable[..., None], buyer: Listener) -> None:
     purchase = shop.paid(buyer)
     shop.given_back(purchase)
     with Stage(SOLD) as stage:
@@ -142,7 +142,7 @@ def test_what_was_given_back_right_before_the_call_is_not_sold(at: Callable[[str
 
 
 def test_what_was_given_back_while_nobody_answered_the_door_is_not_sold(
-    at: Callable[[str], None], buyer: Listener
+    at: Callable[..., None], buyer: Listener
 ) -> None:
     purchase = shop.paid(buyer)
     begin_call(str(purchase.pk), 1)
@@ -217,7 +217,7 @@ class TestAPersonDecides:
         with pytest.raises(NotInDoubt):
             was_not_sold(unknown.pk, again=True)
 
-    def test_that_it_is_to_be_sold_again(self, unknown: Purchase, at: Callable[[str], None]) -> None:
+    def test_that_it_is_to_be_sold_again(self, unknown: Purchase, at: Callable[..., None]) -> None:
         Message.objects.filter(topic="purchase.deliver").update(state="IN_DOUBT")
         was_not_sold(unknown.pk, again=True)
         with Stage(SOLD) as stage:
@@ -243,7 +243,7 @@ class TestAPersonDecides:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_answer_that_cannot_be_written_down_is_a_doubt(at: Callable[[str], None], buyer: Listener) -> None:
+def test_an_answer_that_cannot_be_written_down_is_a_doubt(at: Callable[..., None], buyer: Listener) -> None:
     """The platform's number stands with another purchase: what it means, only a person can tell."""
     shop.sold(buyer, platform_id=49193524)
     purchase = shop.paid(buyer, transaction_id="T-2")

@@ -78,6 +78,11 @@ class Behaviour:
     retry_after: int | None = None
     slow: bool = False
 
+    @property
+    def patience(self) -> float:
+        """Seconds to give it: few where their end is waited for, else more than a busy machine of ours needs."""
+        return 1 if self.slow or self.name == "queue full" else 5
+
 
 _BOMB = bomb(64)
 _GZIP = "Content-Encoding: gzip"

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -55,6 +56,13 @@ class Stage:
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(timeout=5)
+
+    def heard_in_the_end(self, count: int = 1) -> list[Heard]:
+        """What was heard, once there are `count` of it: whoever does not wait for an answer may be ahead of the ear."""
+        end = time.monotonic() + 10
+        while len(self.heard) < count and time.monotonic() < end:
+            time.sleep(0.005)
+        return self.heard
 
     def settle(self) -> None:
         """Wait until every conversation so far is over."""

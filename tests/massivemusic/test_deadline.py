@@ -17,7 +17,8 @@ from tests.massivemusic.behaviours import OK
 from tests.massivemusic.conftest import POLITE, ClientTo, ask
 from tests.massivemusic.stage import Heard, Play, Stage, answer, full_port, reset, says, without_end
 
-HASTY: Final = {"connect_seconds": 0.4, "total_seconds": 0.5}  # where the end of a limit is waited for
+HASTY: Final = {"total_seconds": 1}  # where the end of this limit is waited for
+CURT: Final = {"connect_seconds": 0.5}  # ... or of that one
 
 
 def in_turn(*plays: Play) -> Play:
@@ -128,7 +129,7 @@ def test_sends_no_longer_than_the_deadline(
         started = time.monotonic()
         with pytest.raises(errors.DeadlinePassed):
             client.call("POST", "/user/subscription/log", json="x" * 20_000_000)
-        assert 0.5 <= time.monotonic() - started <= 3
+        assert 1 <= time.monotonic() - started <= 4
 
 
 class TestOverTLS:
@@ -151,7 +152,7 @@ class TestOverTLS:
             started = time.monotonic()
             with pytest.raises(errors.DeadlinePassed):
                 ask(client_to(stage.origin, tls=tls_client, **HASTY))
-            assert 0.5 <= time.monotonic() - started <= 3
+            assert 1 <= time.monotonic() - started <= 4
 
     def test_believes_no_stranger(self, client_to: ClientTo, tls_server: ssl.SSLContext) -> None:
         with Stage(POLITE, tls=tls_server) as stage:
@@ -171,8 +172,8 @@ class TestOverTLS:
         with socket.create_server(("127.0.0.1", 0)) as door:
             started = time.monotonic()
             with pytest.raises(errors.Unreachable, match="no connection in time"):
-                ask(client_to(f"https://127.0.0.1:{door.getsockname()[1]}", **HASTY))
-            assert 0.4 <= time.monotonic() - started <= 3
+                ask(client_to(f"https://127.0.0.1:{door.getsockname()[1]}", **CURT))
+            assert 0.5 <= time.monotonic() - started <= 4
 
 
 def test_waits_for_no_dead_resolver(client_to: ClientTo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,9 +186,9 @@ def test_waits_for_no_dead_resolver(client_to: ClientTo, monkeypatch: pytest.Mon
     monkeypatch.setattr(socket, "getaddrinfo", asleep)
     started = time.monotonic()
     with pytest.raises(errors.Unreachable, match="no connection in time"):
-        ask(client_to("http://platform.example", **HASTY))
+        ask(client_to("http://platform.example", **CURT))
     woken.set()
-    assert 0.4 <= time.monotonic() - started <= 3
+    assert 0.5 <= time.monotonic() - started <= 4
 
 
 def test_shares_the_connect_time_among_the_addresses(client_to: ClientTo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +197,7 @@ def test_shares_the_connect_time_among_the_addresses(client_to: ClientTo, monkey
         alive = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", stage.port))
         hole = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", dead))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: [hole, alive])
-        assert ask(client_to("http://platform.example", connect_seconds=1)) == 200
+        assert ask(client_to("http://platform.example", connect_seconds=2)) == 200
 
 
 @pytest.mark.parametrize(("passed", "kind"), [(0, errors.Unreachable), (1, errors.AnswerLost)])
@@ -219,7 +220,7 @@ def test_doubts_only_what_left(
         return 1
 
     with Stage(POLITE) as stage:
-        client = client_to(stage.origin, total_seconds=1)
+        client = client_to(stage.origin)
         ask(client)
         monkeypatch.setattr(socket.socket, "send", send)
         with pytest.raises(kind):

@@ -166,7 +166,7 @@ class TestReporting:
 
     @pytest.mark.parametrize("behaviour", THE_36, ids=lambda behaviour: behaviour.name)
     def test_every_behaviour_leaves_a_play_in_one_state(
-        self, at: Callable[[str], None], batched: Callable[[int], UUID], behaviour: Behaviour
+        self, at: Callable[..., None], batched: Callable[[int], UUID], behaviour: Behaviour
     ) -> None:
         batched(2)
         with Stage(ok()) as trap, staged(behaviour, trap) as origin:
@@ -181,7 +181,7 @@ class TestReporting:
 
     @pytest.mark.parametrize("count", [0, 1, 3])
     def test_another_count_than_ours_is_a_doubt(
-        self, at: Callable[[str], None], batched: Callable[[int], UUID], count: int
+        self, at: Callable[..., None], batched: Callable[[int], UUID], count: int
     ) -> None:
         batched(2)
         with Stage(ok(f'{{"status":"ok","playLogs":{{"count":{count}}}}}')) as stage:
@@ -191,7 +191,7 @@ class TestReporting:
         assert states() == {"IN_DOUBT": 2}
 
     def test_one_that_is_refused_is_found_by_halves(
-        self, at: Callable[[str], None], batched: Callable[[int], UUID]
+        self, at: Callable[..., None], batched: Callable[[int], UUID]
     ) -> None:
         batched(5)
         bad = PreviewPlay.objects.get(track_id=4)
@@ -210,7 +210,7 @@ class TestReporting:
         assert states() == {"SENT": 4, "REJECTED": 1}
         assert PreviewPlay.objects.get(state="REJECTED").platform_code == 1002
 
-    def test_a_doubt_is_a_persons(self, at: Callable[[str], None], batched: Callable[[int], UUID]) -> None:
+    def test_a_doubt_is_a_persons(self, at: Callable[..., None], batched: Callable[[int], UUID]) -> None:
         batch = batched(2)
         PreviewPlay.objects.update(state=State.IN_DOUBT)
 

@@ -63,11 +63,11 @@ def trap() -> Iterator[Stage]:
 
 @pytest.mark.parametrize("behaviour", THE_36, ids=lambda behaviour: behaviour.name)
 def test_every_behaviour_leaves_a_play_in_one_state(
-    at: Callable[[str], None], batched: Callable[[int], PlayBatch], behaviour: Behaviour, trap: Stage
+    at: Callable[..., None], batched: Callable[[int], PlayBatch], behaviour: Behaviour, trap: Stage
 ) -> None:
     batch = batched(2)
     with staged(behaviour, trap) as origin:
-        at(origin)
+        at(origin, seconds=behaviour.patience)
         ended = deliver()
 
     batch.refresh_from_db()
@@ -84,7 +84,7 @@ def test_every_behaviour_leaves_a_play_in_one_state(
 @pytest.mark.parametrize("times", range(5))
 @pytest.mark.parametrize("count", [0, 1, 3, 20])
 def test_a_count_that_is_not_ours_is_a_doubt(
-    at: Callable[[str], None], batched: Callable[[int], PlayBatch], count: int, times: int
+    at: Callable[..., None], batched: Callable[[int], PlayBatch], count: int, times: int
 ) -> None:
     batched(2)
     body = {"status": "ok", "version": "1.2", "playLogs": {"count": count}}
@@ -99,7 +99,7 @@ def test_a_count_that_is_not_ours_is_a_doubt(
 @pytest.mark.parametrize("code", [1001, 1002, 1003, 2001, 3201, 7001, 7002, 9001])
 @pytest.mark.parametrize("status", ["200 OK", "400 No", "500 No"])
 def test_an_error_in_whatever_clothes_marks_nothing_as_sent(
-    at: Callable[[str], None], batched: Callable[[int], PlayBatch], code: int, status: str
+    at: Callable[..., None], batched: Callable[[int], PlayBatch], code: int, status: str
 ) -> None:
     batched(2)
     body: dict[str, Any] = {"status": "error", "version": "1.2", "error": {"code": code, "message": "no"}}
