@@ -59,6 +59,9 @@ class BillingEvent(models.Model):
             models.Index(fields=["subject", "occurred_at", "event_id"], name="billingevent_by_subject"),
             models.Index(fields=["due_at"], condition=Q(state="WAITING"), name="billingevent_waiting"),
             models.Index(fields=["state", "-id"], name="billingevent_by_state"),
+            models.Index(
+                fields=["received_at"], condition=Q(state="IGNORED") & ~Q(body=b""), name="billingevent_unread"
+            ),
             # From a subscription to its invoices, and on to payments and refunds: see billing.personal.
             models.Index(KT("data__external_id"), condition=Q(type="stripe.invoice"), name="billingevent_invoices"),
             models.Index(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
@@ -17,6 +18,8 @@ FORGET: Final = """
     UPDATE billing_billingevent SET body = '', data = data - ARRAY['email', 'postcode', 'post_code']
      WHERE id = ANY (%(events)s)
 """
+
+UNREAD_KEPT: Final = timedelta(days=90)  # time enough to find out that a kind of letter should have been read
 
 
 def told_of(events: QuerySet[BillingEvent]) -> QuerySet[BillingEvent, dict[str, Any]]:
@@ -46,3 +49,12 @@ def forget_letters(events: QuerySet[BillingEvent]) -> None:
     whole = events.exclude(body=b"").select_for_update(skip_locked=True)
     with connection.cursor() as cursor:
         cursor.execute(FORGET, {"events": list(whole.values_list("pk", flat=True))})
+
+
+def forget_unread_letters(*, now: datetime) -> int:
+    """Empty old letters of kinds that nobody here reads: whom they name nobody could find in them. How many.
+
+    That they came is kept for ever, so that a copy is still known as one; so is what a door read for a later refund.
+    """
+    unread = BillingEvent.objects.filter(state=BillingEvent.State.IGNORED).exclude(body=b"")
+    return unread.filter(received_at__lt=now - UNREAD_KEPT).update(body=b"")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
 from billing.actions import process_event, sweep_billing
+from billing.personal import forget_unread_letters
 
 
 @shared_task(name="billing.process")
@@ -17,3 +19,9 @@ def process(*, event_id: int, **_: object) -> None:
 def sweep(**_: object) -> int:
     """Every 10 s: act on what nobody was woken for."""
     return sweep_billing()
+
+
+@shared_task(name="billing.prune")
+def prune(**_: object) -> int:
+    """Every hour: empty what came long ago and was never read."""
+    return forget_unread_letters(now=timezone.now())

@@ -200,6 +200,7 @@ CELERY_BEAT_SCHEDULE = {
     "accounts.export": {"task": "accounts.export", "schedule": 30.0},
     "accounts.prune": {"task": "accounts.prune", "schedule": 3600.0},
     "outbox.sweep": {"task": "outbox.sweep", "schedule": 10.0},
+    "billing.prune": {"task": "billing.prune", "schedule": 3600.0},
     "billing.sweep": {"task": "billing.sweep", "schedule": 10.0},
     "catalogue.apply": {"task": "catalogue.apply", "schedule": 2.0},  # a takedown must not wait
     "catalogue.prune": {"task": "catalogue.prune", "schedule": 3600.0},

@@ -75,7 +75,7 @@ def read(*, body: bytes, event_id: str, now: datetime) -> Letter:
     }
     reader = reader_of(type_)
     if reader is None:
-        return Letter(**common, data=data, state=BillingEvent.State.IGNORED)
+        return Letter(**common, data={}, state=BillingEvent.State.IGNORED)
     try:
         subject, clean = understood(reader, data)
     except ValidationError as error:

@@ -20,6 +20,7 @@ from billing.actions import process_event
 from billing.models import BillingEvent
 from billing.registry import Happened, on_billing
 from billing.simulators.google import Books
+from billing.tasks import prune as billing_prune
 from outbox.models import Message
 from subscriptions.models import Plan, PlatformWindow, Subscription
 from tests.billing import apple, google, revenuecat_events, stripe_events
@@ -66,6 +67,32 @@ def test_what_no_event_may_say_is_left_out(stranger: Api, listener: Listener) ->
     assert (odd.state, odd.event_id, odd.subject) == ("WAITING", "strange", "sub_1")
     assert process_event(event_id=odd.pk) == "HANDLED"
     assert Subscription.objects.get().listener == listener
+
+
+# --- letters that nobody reads ---------------------------------------------------------------------------------
+
+
+def test_letters_of_kinds_that_nobody_reads_are_emptied_in_the_end(stranger: Api, listener: Listener) -> None:
+    """They may name people, whom nobody can find in them when they leave."""
+    unread = json.loads(updated(listener)) | {"type": "customer.updated"}
+    send(stranger, json.dumps(unread).encode(), event_id="unread")
+    send(stranger, json.dumps(unread).encode(), event_id="fresh")
+    send(stranger, updated(listener), event_id="read")
+    send(stranger, updated(listener, plan_code="unheard of"), event_id="waiting")
+    stripe_events.send(stranger, stripe_events.fixture("invoice_paid"))
+    invoice = BillingEvent.objects.get(provider="stripe")
+    old, young = timezone.now() - timedelta(days=90, seconds=5), timezone.now() - timedelta(days=90, seconds=-60)
+    BillingEvent.objects.exclude(event_id="fresh").update(received_at=old)
+    BillingEvent.objects.filter(event_id="fresh").update(received_at=young)
+
+    assert (billing_prune(), billing_prune()) == (2, 0)
+
+    whole = set(BillingEvent.objects.exclude(body=b"").values_list("event_id", flat=True))
+    assert whole == {"fresh", "read", "waiting"}
+    assert BillingEvent.objects.get(event_id="unread").data == {}
+    assert BillingEvent.objects.get(pk=invoice.pk).data == invoice.data, "a refund asks for it"
+    assert json.loads(send(stranger, json.dumps(unread).encode(), event_id="unread").content)["state"] == "IGNORED"
+    assert BillingEvent.objects.filter(event_id="unread", body=b"").count() == 1
 
 
 # --- a handler that fails --------------------------------------------------------------------------------------
