@@ -11,6 +11,7 @@ from outbox.models import Circuit
 PLATFORM: Final = "platform"
 BUCKET: Final = "bucket"
 IMAGES: Final = "images"
+NOBODY: Final = "nobody"  # of messages that cost no call: they neither wait for a neighbour nor say that one is well
 FAILURES_TO_OPEN: Final = 5
 REST_SECONDS: Final = 30
 

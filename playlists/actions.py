@@ -187,7 +187,7 @@ def tell(playlist: Playlist) -> None:
 
 
 def go_on(playlist: Playlist, *, after: int) -> None:
-    """Queue the rest of a playlist that was too long for message `after`."""
+    """Queue the playlist as it now stands once more, after a message that did not tell all of it."""
     send(draft_of(playlist, key=f"{playlist.pk}:{playlist.version}:{after}"))
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from massivemusic.errors import PlatformError
-from outbox.circuit import IMAGES
+from outbox.circuit import IMAGES, NOBODY
 from outbox.registry import Delivery, Record, handles
 from playlists.actions import go_on
 from playlists.models import Playlist
@@ -41,6 +41,17 @@ def keep_playlist(delivery: Delivery) -> Record | None:
     if not is_whole:
         return partial(go_on, playlist, after=delivery.message_id)
     return partial(settle, playlist, Playlist.Sync.SYNCED)
+
+
+@handles("playlist.due", neighbour=NOBODY, given_up=never_told)
+def queue_due(delivery: Delivery) -> Record | None:
+    """The clock has changed what listeners get, or would have, had nobody decided otherwise: have the platform told.
+
+    Nobody calls from here: what waits for its time has a lane of its own, and two lanes may be two workers at one
+    playlist. Twice is once: a message is followed by one.
+    """
+    playlist = Playlist.objects.filter(pk=delivery.body["playlist_id"]).first()
+    return partial(go_on, playlist, after=delivery.message_id) if playlist else None
 
 
 @handles("playlist.mosaic", neighbour=IMAGES)

@@ -223,7 +223,8 @@ def check_publishable(items: list[tuple[UUID, int]]) -> None:
 def announce(playlist: Playlist, moments: list[datetime]) -> None:
     """Have the platform told now, and again when the clock changes what listeners get.
 
-    Each later message has a lane of its own: one that waits for its time would hold up those behind it.
+    Each later message has a lane of its own, since one that waits for its time would hold up those behind it. All that
+    it does then is to queue another in the playlist's lane.
     """
     playlist.sync = Playlist.Sync.PENDING
     playlist.save(update_fields=["sync"])
@@ -231,4 +232,4 @@ def announce(playlist: Playlist, moments: list[datetime]) -> None:
     body: dict[str, Any] = {"playlist_id": str(playlist.pk), "version": playlist.version}
     for moment in moments:
         key = f"{playlist.pk}:{playlist.version}:{moment.timestamp():.0f}"
-        leave_all([Draft(topic="playlist.keep", key=key, lane=f"playlist {key}", body=body)], at=moment)
+        leave_all([Draft(topic="playlist.due", key=key, lane=f"playlist {key}", body=body)], at=moment)

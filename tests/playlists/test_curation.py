@@ -308,8 +308,9 @@ def test_the_platform_is_told_at_once_and_when_the_clock_changes_it(
     playlist = draft()
     publish(edit(playlist, editor, now=NOON), at=NOON + HOUR, until=NOON + 2 * HOUR)
 
-    at_once, *later = Message.objects.filter(topic="playlist.keep").order_by("pk")
+    at_once, *later = Message.objects.filter(topic__in=["playlist.keep", "playlist.due"]).order_by("pk")
     assert at_once.due_at == at_once.created_at
+    assert [message.topic for message in (at_once, *later)] == ["playlist.keep", "playlist.due", "playlist.due"]
     assert [message.due_at for message in later] == [NOON + HOUR, NOON + 2 * HOUR]
     assert len({message.lane for message in (at_once, *later)}) == 3
 

@@ -9,16 +9,22 @@ from typing import Any
 
 import pytest
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import User
+from outbox import circuit
 from outbox.actions import Draft, send
+from outbox.claims import claim
+from outbox.delivery import carry, deliver_lane, delivery_of
+from outbox.models import Circuit, Message
+from outbox.registry import carrier_of
 from playlists.curation import describe
 from playlists.importing import import_playlists
 from playlists.models import Curation, Playlist, Revision
 from playlists.publishing import end, publish
 from tests.playlists.conftest import edit
-from tests.playlists.test_tell_platform import PATH, drain
+from tests.playlists.test_tell_platform import PATH, drain, journalled
 from tests.sandbox.platform import Partner, Platform
 
 pytestmark = pytest.mark.django_db
@@ -88,8 +94,68 @@ def again(playlist: Playlist) -> None:
     """A message that was left for this instant."""
 
     body: dict[str, Any] = {"playlist_id": str(playlist.pk), "version": 1}
-    send(Draft(topic="playlist.keep", key=f"{timezone.now()}", lane="now", body=body))
+    send(Draft(topic="playlist.due", key=f"{timezone.now()}", lane="now", body=body))
     drain()
+
+
+def test_one_worker_at_a_time_tells_it_however_late_its_moments_come(
+    draft: Callable[..., Playlist], editor: User, partner: Partner
+) -> None:
+    """Published while the platform was away, and over before it was back: all that was left for it is due at once."""
+    playlist = draft()
+    publish(edit(playlist, editor), until=timezone.now() + HOUR)
+    Revision.objects.update(live_from=F("live_from") - HOUR, live_until=F("live_until") - HOUR)
+    Message.objects.update(due_at=Now())
+    slow = claim(Message.objects.filter(topic="playlist.keep").earliest("pk").pk)
+    assert slow
+
+    for pk in Message.objects.claimable().filter(topic__startswith="playlist.").values_list("pk", flat=True):
+        deliver_lane(message_id=pk)
+    assert theirs(partner) == [], "another worker is about to make it"
+
+    carry(slow, circuit.troubled())
+    drain()
+    assert theirs(partner) == [(playlist.name, "draft", track_ids(playlist))]
+
+
+def test_a_moment_that_is_met_twice_is_told_once(draft: Callable[..., Playlist], editor: User) -> None:
+    publish(edit(draft(), editor), at=timezone.now() + HOUR)
+    Message.objects.update(due_at=Now())
+    moment = claim(Message.objects.get(topic="playlist.due").pk)
+    assert moment
+
+    for _ in range(2):
+        record = carrier_of("playlist.due").handler(delivery_of(moment))
+        assert record
+        record()
+
+    assert Message.objects.filter(topic="playlist.keep").count() == 2, "when it was published, and now"
+
+
+@pytest.mark.parametrize("rest", [HOUR, -HOUR], ids=["resting", "to be probed"])
+def test_a_moment_neither_waits_for_the_platform_nor_says_that_it_is_well(
+    draft: Callable[..., Playlist], editor: User, rest: timedelta
+) -> None:
+    publish(edit(draft(), editor), at=timezone.now() + HOUR)
+    Message.objects.update(due_at=Now())
+    Circuit.objects.create(name=circuit.PLATFORM, failures=9, open_until=timezone.now() + rest)
+
+    assert deliver_lane(message_id=Message.objects.get(topic="playlist.due").pk) == ["DONE"]
+
+    assert Circuit.objects.get().failures == 9
+
+
+def test_a_moment_that_counts_no_more_costs_no_call(
+    draft: Callable[..., Playlist], editor: User, partner: Partner, sandbox: Platform
+) -> None:
+    playlist, now = draft(), timezone.now()
+    publish(edit(playlist, editor), at=now + HOUR, until=now + 2 * HOUR)
+    publish(edit(playlist, editor), until=now + 3 * HOUR)
+
+    drain()
+
+    assert theirs(partner) == [(playlist.name, "published", track_ids(playlist))]
+    assert journalled(sandbox) == ["create"]
 
 
 def test_what_is_ended_stays_there_as_a_draft(draft: Callable[..., Playlist], editor: User, partner: Partner) -> None:
