@@ -26,6 +26,10 @@ class MessageQuerySet(models.QuerySet["Message"]):
         """Messages that nobody has begun, due or not."""
         return self.filter(state=Message.State.WAITING)
 
+    def due(self) -> Self:
+        """Waiting, and their time has come; first in their lane or not."""
+        return self.waiting().filter(due_at__lte=Now())
+
     def abandoned(self) -> Self:
         """Begun, and not finished within their lease: the worker died."""
         return self.filter(state=Message.State.SENDING, lease_until__lte=Now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,14 @@ def handles(topic: str, *, neighbour: str = PLATFORM, **hooks: Hook) -> Callable
         return handler
 
     return register
+
+
+def topics_by_neighbour() -> dict[str, list[str]]:
+    """What is carried to each neighbour."""
+    topics: dict[str, list[str]] = defaultdict(list)
+    for carrier in _carriers.values():
+        topics[carrier.neighbour].append(carrier.topic)
+    return topics
 
 
 def carrier_of(topic: str) -> Carrier:

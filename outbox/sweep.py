@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
+from itertools import chain, zip_longest
 from typing import Final
 
 from django.db import transaction
 from django.db.models.functions import Now
 
+from outbox.circuit import PLATFORM
 from outbox.claims import Overtaken
 from outbox.delivery import deliver_lane, leave_in_doubt
 from outbox.models import Heartbeat, Message
-from outbox.registry import carrier_of
+from outbox.registry import carrier_of, topics_by_neighbour
 from outbox.wake import wake
 
-LIMIT: Final = 500
+LIMIT: Final = 500  # messages of one neighbour
 CARRY_SECONDS: Final = 20.0  # the most one sweep spends on carrying by itself
 
 log = logging.getLogger(__name__)
@@ -28,13 +30,27 @@ def sweep_outbox() -> int:
     """
     settle_abandoned_calls()
     drop_the_late()
-    due = list(Message.objects.claimable().order_by("due_at", "pk").values_list("pk", flat=True)[:LIMIT])
+    found = claimable_in_turns()
     end = time.monotonic() + CARRY_SECONDS
-    for pk in due:
+    for pk in found:
         if not wake("outbox.deliver", message_id=pk) and time.monotonic() < end:
             deliver_lane(message_id=pk)
     beat("outbox.sweep")
-    return len(due)
+    return len(found)
+
+
+def claimable_in_turns() -> list[int]:
+    """What dead workers left, and of every neighbour's messages the longest due: one of each after the other.
+
+    What is due to a neighbour who is away stays due, and would fill a share that all had in common. What nobody handles
+    counts as the platform's. Each share is a statement of its own, since no index serves them together.
+    """
+    elsewhere = {name: topics for name, topics in topics_by_neighbour().items() if name != PLATFORM}
+    due, abandoned = Message.objects.due().claimable(), Message.objects.abandoned().claimable()
+    shares = [abandoned, due.exclude(topic__in=list(chain(*elsewhere.values())))]
+    shares += [due.filter(topic__in=topics) for topics in elsewhere.values()]
+    pks = [share.order_by("due_at", "pk").values_list("pk", flat=True)[:LIMIT] for share in shares]
+    return [pk for turn in zip_longest(*pks) for pk in turn if pk is not None]
 
 
 def settle_abandoned_calls() -> None:

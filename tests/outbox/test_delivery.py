@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
+from config import celery_app
 from massivemusic.errors import (
     AlreadyExists,
     AnswerLost,
@@ -59,13 +62,17 @@ class Carrier:
 
 @pytest.fixture
 def carrier() -> Iterator[Carrier]:
-    """Handles `test.safe`, which may be repeated, `test.once`, which may not, and `test.dated`, which is dropped."""
+    """Handles `test.safe`, which may be repeated, `test.once`, which may not, and `test.dated`, which is dropped.
+
+    Those are the platform's; `test.file` is for the bucket.
+    """
     carrier = Carrier()
     registry.handles("test.safe")(carrier)
     registry.handles("test.once", doubt=carrier.doubts.append, later=carrier.later.append)(carrier)
     registry.handles("test.dated", late=carrier.dropped.append, given_up=carrier.dropped.append)(carrier)
+    registry.handles("test.file", neighbour=circuit.BUCKET)(carrier)
     yield carrier
-    for topic in ("test.safe", "test.once", "test.dated"):
+    for topic in ("test.safe", "test.once", "test.dated", "test.file"):
         del registry._carriers[topic]
 
 
@@ -514,6 +521,83 @@ def test_without_a_broker_the_sweep_carries_by_itself(carrier: Carrier, no_broke
 
     assert state_of(message) == State.DONE
     assert Heartbeat.objects.filter(name="outbox.sweep").exists()
+
+
+@pytest.fixture
+def nudged() -> Iterator[Callable[[], list[int]]]:
+    """Tells, once, which messages a worker was asked to look at."""
+
+    def ids() -> list[int]:
+        found = []
+        with suppress(queue.Empty):
+            while task := queue.get_nowait():
+                task.ack()
+                found.append(task.payload[1]["message_id"])
+        return found
+
+    with celery_app.connection_for_read() as broker, broker.SimpleQueue(celery_app.conf.task_default_queue) as queue:
+        queue.clear()
+        yield ids
+
+
+def put_away(count: int) -> None:
+    """Messages that have long been due to a platform that is away."""
+    Circuit.objects.create(name=circuit.PLATFORM, failures=9, open_until=timezone.now() + timedelta(hours=1))
+    long_ago = timezone.now() - timedelta(minutes=9)
+    Message.objects.bulk_create(
+        Message(topic="test.safe", key=f"p{number}", lane=f"p{number}", due_at=long_ago) for number in range(count)
+    )
+
+
+def test_what_is_due_to_a_neighbour_who_is_away_hides_nothing_from_the_others(
+    carrier: Carrier, nudged: Callable[[], list[int]]
+) -> None:
+    put_away(600)
+    file = Message.objects.create(topic="test.file", key="file", lane="file")
+
+    sweep_outbox()
+
+    assert file.pk in nudged()
+
+
+def test_neighbours_take_turns_where_the_sweep_carries_by_itself(carrier: Carrier, no_broker: None) -> None:
+    for number in range(3):
+        put(f"p{number}", lane=f"p{number}")
+    put("file", topic="test.file", lane="file")
+
+    assert sweep_outbox() == 4
+
+    assert carrier.calls == ["p0", "file", "p1", "p2"]
+
+
+def test_a_neighbour_who_was_away_is_asked_again_by_the_sweep(carrier: Carrier, no_broker: None) -> None:
+    put_away(3)
+    sweep_outbox()
+    assert carrier.calls == []
+
+    Circuit.objects.update(open_until=Now() - timedelta(hours=1))
+    sweep_outbox()
+
+    assert carrier.calls == ["p0", "p1", "p2"]
+    assert Circuit.objects.get().failures == 0
+
+
+def test_the_sweep_finds_what_a_worker_left_that_died(carrier: Carrier, no_broker: None) -> None:
+    message = put()
+    assert claim(message.pk)
+    Message.objects.update(lease_until=Now() - timedelta(seconds=1))
+
+    assert sweep_outbox() == 1
+
+    assert state_of(message) == State.DONE
+
+
+def test_the_sweep_finds_what_nobody_handles(no_broker: None) -> None:
+    message = put(topic="test.unknown")
+
+    assert sweep_outbox() == 1
+
+    assert state_of(message) == State.DEAD
 
 
 @pytest.mark.parametrize("attempts", range(1, 40))
