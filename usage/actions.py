@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from outbox.actions import Draft, send_all
 from usage.files import cut_file
-from usage.judging import OLDEST, judge_waiting
-from usage.models import Play, PlayBatch, PlayState
+from usage.judging import JUDGED, Judged, judge_waiting
+from usage.models import Play, PlayBatch, PlayState, ReportRow
 from usage.rules import REPORTABLE, SETTLED
 
 AT_ONCE: Final = 10_000  # plays made into batches in one transaction
@@ -31,7 +32,7 @@ CHOOSE: Final = f"""
     WITH waiting AS (
         SELECT id, played_at, listener_id, country,
                (row_number() OVER (PARTITION BY listener_id, country ORDER BY played_at, id) - 1) / %(size)s AS part
-          FROM ({OLDEST}) AS oldest
+          FROM usage_play WHERE {JUDGED}
     )
     SELECT w.listener_id, l.platform_id, w.country, array_agg(w.id ORDER BY w.played_at, w.id),
            array_agg(w.played_at ORDER BY w.played_at, w.id)
@@ -104,16 +105,15 @@ def batch_waiting_plays(*, now: datetime, at_once: int | None = None) -> int:
         if not cursor.fetchone()[0]:
             return 0
     expire_the_late(now=now)
-    settled = now - SETTLED
-    held = judge_waiting(settled=settled, limit=at_once)
+    judged = judge_waiting(settled=now - SETTLED, limit=at_once)
     cut = cut_file if settings.USAGE_CHANNEL == "bucket" else cut_calls
-    return held + cut(settled=settled, most=at_once - held)  # none that was not judged
+    return judged.held + cut(judged)
 
 
-def cut_calls(*, settled: datetime, most: int) -> int:
-    """Batches for calls, each of one listener in one country, from the oldest plays until `settled`; how many plays."""
+def cut_calls(judged: Judged) -> int:
+    """Batches for calls, each of one listener in one country, oldest plays first; how many plays."""
     with connection.cursor() as cursor:
-        cursor.execute(CHOOSE, {"size": settings.USAGE_BATCH_SIZE, "settled": settled, "limit": most})
+        cursor.execute(CHOOSE, judged._asdict() | {"size": settings.USAGE_BATCH_SIZE})
         names = ("listener_id", "platform_id", "country", "plays", "instants")
         groups = [Group(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
     make_batches(groups)
@@ -239,10 +239,12 @@ def hold_batch(body: Mapping[str, Any]) -> None:
     settle_batch(body["batch_id"], PlayBatch.State.HELD, PlayState.HELD, detail="given up by a person")
 
 
-def release_plays(batch_id: int, *, but: Iterable[int] = ()) -> None:
-    """Let a batch's plays, but for some, wait for another batch."""
-    plays = Play.objects.filter(batch_id=batch_id).exclude(pk__in=list(but))
-    plays.update(state=PlayState.WAITING, batch=None)
+def release_plays(batch_id: int, *, but: Collection[int] = ()) -> None:
+    """Let a batch's plays, but for some and for those that a usage report has, wait for another batch."""
+    plays = Play.objects.filter(batch_id=batch_id).exclude(pk__in=but)
+    reported = Exists(ReportRow.objects.filter(play=OuterRef("pk")))
+    plays.exclude(reported).update(state=PlayState.WAITING, batch=None)
+    plays.update(state=PlayState.SENT)  # those are left that were reported, whatever became of the batch
 
 
 def refuse_plays(batch: PlayBatch, bad: Mapping[int, int | None], *, detail: str) -> None:

@@ -18,8 +18,8 @@ from django.db import connection
 
 from massivemusic.parquet import FACTS, Group, play_file
 from outbox.actions import Draft, send
-from usage.judging import OLDEST
-from usage.models import Play, PlayBatch, PlayState
+from usage.judging import JUDGED, Judged
+from usage.models import PlayBatch
 from usage.rules import REPORTABLE
 
 ROWS: Final = 10_000  # a row group, and all that is held in memory beside the file itself
@@ -32,29 +32,27 @@ READ: Final = r"""
            WHERE p.batch_id = %s ORDER BY p.played_at, p.id)
       TO STDOUT (FORMAT CSV, DELIMITER E'\t', QUOTE E'\x01', NULL E'\x02')
 """
-# Oldest first, whoever's they are.
+# Whoever's they are.
 TAKE: Final = f"""
-    WITH oldest AS ({OLDEST}), taken AS (
-        UPDATE usage_play p SET batch_id = %(batch)s FROM oldest o
-         WHERE p.listener_id = o.listener_id AND p.played_at = o.played_at AND p.id = o.id
-     RETURNING p.played_at
-    )
+    WITH taken AS (UPDATE usage_play SET batch_id = %(batch)s WHERE {JUDGED} RETURNING played_at)
     SELECT count(*), min(played_at) FROM taken
 """  # noqa: S608
 
 
-def cut_file(*, settled: datetime, most: int) -> int:
-    """Fix the oldest waiting plays until `settled` as one file and queue it; how many plays are in it.
+def cut_file(judged: Judged) -> int:
+    """Fix these plays as one file and queue it; how many are in it.
 
     In the caller's transaction, under its lock. The file's deadline is its oldest play's 61st day.
     """
-    waiting = Play.objects.filter(state=PlayState.WAITING, batch=None, played_at__lte=settled)
-    if most < 1 or not waiting.exists():
+    if not judged.plays:
         return 0
     batch = PlayBatch.objects.create(channel=PlayBatch.Channel.BUCKET, size=0)
     with connection.cursor() as cursor:
-        cursor.execute(TAKE, {"settled": settled, "limit": most, "batch": batch.pk})
+        cursor.execute(TAKE, judged._asdict() | {"batch": batch.pk})
         batch.size, oldest = cursor.fetchone()
+    if not batch.size:  # a person has kept back all of them in this very moment
+        batch.delete()
+        return 0
     batch.object_name = name_of(digest_of(batch), oldest)
     batch.save(update_fields=["size", "object_name"])
     send(

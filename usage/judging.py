@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -15,18 +15,22 @@ from usage.honesty import A_DAY, Claim, Flag, Stretch, crowded, flags_of
 from usage.models import PlayState
 from usage.registry import granted, places
 
-# What is about to go out. Whoever judges and whoever cuts must mean the same plays.
 OLDEST: Final = """
     SELECT * FROM usage_play
      WHERE state = 'WAITING' AND batch_id IS NULL AND played_at <= %(settled)s
      ORDER BY played_at, id LIMIT %(limit)s
 """
+# What of them may go out: others came meanwhile, and nobody has looked at those. The times only name the partitions.
+JUDGED: Final = """
+    state = 'WAITING' AND batch_id IS NULL AND id = ANY (%(plays)s)
+    AND played_at BETWEEN to_timestamp(%(since)s) AND to_timestamp(%(until)s)
+"""
 CLAIMS: Final = f"""
-    SELECT p.id, p.listener_id, p.track_id, extract(epoch FROM p.played_at)::float8, p.seconds_played,
+    SELECT p.flags && ARRAY['RELEASED']::varchar[],
+           p.id, p.listener_id, p.track_id, extract(epoch FROM p.played_at)::float8, p.seconds_played,
            extract(epoch FROM p.received_at)::float8, coalesce(t.duration_seconds, 0)
       FROM ({OLDEST}) p
       LEFT JOIN catalogue_track t ON t.id = p.track_id
-     WHERE NOT p.flags && ARRAY['RELEASED']::varchar[]
 """  # noqa: S608
 # All that the same listeners listened to around those plays, but for what is not believed.
 AROUND: Final = """
@@ -42,15 +46,25 @@ FLAG: Final = """
 """
 
 
-def judge_waiting(*, settled: datetime, limit: int) -> int:
-    """Flag those of the oldest waiting plays that cannot be honest; how many are held. In the batcher's transaction.
+class Judged(NamedTuple):
+    """The plays that may go out, the times (Unix) between which they were played, and how many others are held."""
+
+    plays: list[int]
+    since: float
+    until: float
+    held: int
+
+
+def judge_waiting(*, settled: datetime, limit: int) -> Judged:
+    """Flag those of the oldest waiting plays that cannot be honest. In the batcher's transaction.
 
     With settings.USAGE_HONESTY at hold they wait for a person (`usage.held`), else they go on flagged.
     A play that a person has let go is not looked at again.
     """
     with connection.cursor() as cursor:
         cursor.execute(CLAIMS, {"settled": settled, "limit": limit})
-        claims = [Claim(*row) for row in cursor.fetchall()]
+        oldest = [(released, Claim(*claim)) for released, *claim in cursor.fetchall()]
+    claims = [claim for released, claim in oldest if not released]
     flags: dict[int, set[Flag]] = defaultdict(set)
     for claim_id, flag in testimony(claims):
         flags[claim_id].add(flag)
@@ -59,7 +73,14 @@ def judge_waiting(*, settled: datetime, limit: int) -> int:
         write_down(
             [claim for claim in claims if claim.id in flags], flags, PlayState.HELD if hold else PlayState.WAITING
         )
-    return len(flags) if hold else 0
+    held = flags.keys() if hold else set()
+    instants = [claim.played_at for _, claim in oldest]
+    return Judged(
+        plays=[claim.id for _, claim in oldest if claim.id not in held],
+        since=min(instants, default=0) - 1,
+        until=max(instants, default=0) + 1,
+        held=len(held),
+    )
 
 
 def testimony(claims: Sequence[Claim]) -> Iterator[tuple[int, Flag]]:

@@ -20,13 +20,16 @@ from pytest_django import Settings
 from accounts.models import Listener
 from catalogue.models import Track
 from kernel.values import rfc3339
+from outbox.models import Message
 from streaming.models import Device, OfflineCopy, StreamGrant
 from subscriptions.models import Plan
 from tests.helpers import Api, play
-from usage.actions import batch_waiting_plays
+from usage.actions import batch_waiting_plays, cut_calls
+from usage.files import cut_file
 from usage.held import discard_held, release_held
 from usage.honesty import Claim, Flag, Stretch, crowded, flags_of
-from usage.models import Play, PlayState
+from usage.judging import Judged, judge_waiting
+from usage.models import Play, PlayBatch, PlayState
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 
@@ -263,6 +266,35 @@ def test_a_person_keeps_a_held_play_back_and_it_stays_in_the_ledger(phone: Api, 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("cut", [cut_calls, cut_file])
+def test_what_comes_while_others_are_judged_has_its_turn_when_it_was_judged(
+    cut: Callable[[Judged], int], played: Callable[..., list[Play]]
+) -> None:
+    """Older than they are, as what a device brings home, and younger."""
+    (honest,) = played(1, flags=["RELEASED"])
+    judged = judge_waiting(settled=timezone.now(), limit=10)
+    late = played(9, seconds_played=80_000)
+
+    assert cut(judged) == 1
+
+    assert list(Play.objects.exclude(batch=None)) == [honest]
+    assert judge_waiting(settled=timezone.now(), limit=10).held == len(late)
+
+
+@pytest.mark.parametrize("cut", [cut_calls, cut_file])
+def test_what_a_person_kept_back_meanwhile_does_not_go_out(
+    cut: Callable[[Judged], int], played: Callable[..., list[Play]]
+) -> None:
+    played(2)
+    judged = judge_waiting(settled=timezone.now(), limit=10)
+    Play.objects.update(state="REJECTED")
+
+    assert cut(judged) == 0
+
+    assert not PlayBatch.objects.exists()
+    assert not Message.objects.filter(topic__startswith="plays.").exists()
+
+
 def test_only_held_plays_are_for_a_person_to_decide(phone: Api, subscriber: Listener, track: Track) -> None:
     grant(subscriber, track)
     tell(phone, track, timedelta(hours=1))

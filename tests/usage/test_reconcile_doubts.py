@@ -15,6 +15,7 @@ import requests
 from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import Listener
 from catalogue.models import Track
@@ -24,7 +25,7 @@ from outbox.models import Circuit, Message
 from tests.helpers import Api, play
 from tests.sandbox.platform import Partner, Platform
 from tests.usage.reports import END, MIDDLE, NOW, START, another, as_csv, differences, imported, lines_of, went_out
-from usage.actions import batch_waiting_plays
+from usage.actions import batch_waiting_plays, decide_doubt, doubt_batch
 from usage.held import release_held
 from usage.models import Difference, Play, PlayBatch, ReportRow, UsageReport
 from usage.reconcile import ImportRunning, import_report
@@ -108,6 +109,32 @@ def test_near_the_edges_nothing_goes_out_before_the_neighbour_is_there(listener:
     start, end = (START - timedelta(days=9), START) if at < MIDDLE else (END, NOW)
     imported(as_csv([]) + b"\n", start=start, end=end)
     assert states() == {"WAITING": 3}
+
+
+def test_what_a_report_has_is_not_sent_again_on_a_persons_word(listener: Listener) -> None:
+    """Right before the end of its time: of what it does not have it says nothing, and a person asks elsewhere."""
+    there, *_ = doubtful(listener, at=END - MINUTE)
+    imported(lines_of([there]))
+    assert states() == {"SENT": 1, "IN_DOUBT": 2}
+
+    assert decide_doubt(PlayBatch.objects.get().pk, taken=False)
+
+    assert states() == {"SENT": 1, "WAITING": 2}
+    there.refresh_from_db()
+    assert (there.state, there.batch_id) == ("SENT", PlayBatch.objects.get().pk)
+
+
+def test_nor_by_policy(listener: Listener, settings: Settings) -> None:
+    """The report came while the call was out, whose answer was lost."""
+    settings.USAGE_DOUBT = "resend"
+    there, _ = went_out(listener, MIDDLE, MIDDLE + MINUTE, state="SENDING")
+    imported(lines_of([there]))
+
+    doubt_batch({"batch_id": PlayBatch.objects.get().pk})
+
+    assert states() == {"SENT": 1, "WAITING": 1}
+    there.refresh_from_db()
+    assert there.state == "SENT"
 
 
 def test_a_doubt_that_comes_after_its_report_is_settled_by_the_next(listener: Listener) -> None:
