@@ -15,8 +15,11 @@ from downloads.buying import Order, buy, is_of
 from downloads.models import Purchase, Refund
 from downloads.refreshing import recognise, refresh_locker, sales_in
 from downloads.refunding import (
+    begin_refund,
+    forget_refund,
     given_up,
     note_too_late,
+    note_unsold,
     refuse_refund,
     settle_refund,
     take_back,
@@ -74,7 +77,7 @@ def purchase_refunded(event: Happened) -> None:
     except RefundWindowClosed:
         note_too_late(purchase_id=purchase.pk, reason=BY_BILLING, now=now)
     except SaleNotFound:
-        return  # it was refused, and now the money is back as well
+        note_unsold(purchase_id=purchase.pk, reason=BY_BILLING, now=now)
 
 
 @handles("purchase.deliver", doubt=doubt, later=forget_call, given_up=drop)
@@ -118,7 +121,7 @@ def look(delivery: Delivery) -> Record | None:
     found = theirs.every_page(
         platform(),
         user_id=listener.platform_id,
-        country=listener.country,
+        country=purchase.country,  # where it was sold, wherever they live now
         release_id=purchase.release_id,
         track_id=purchase.track_id,
     )
@@ -143,22 +146,26 @@ def read_locker(delivery: Delivery) -> None:
 def take_out(delivery: Delivery) -> Record | None:
     """Take one sale out of the platform's log (Download guide §5).
 
-    After a lost answer the platform's locker is asked first. "No such sale" is then our own earlier success; at the
-    first try it is a surprise, and a person's.
+    After a lost answer the platform's locker is asked first. "No such sale" is then our own earlier success; where no
+    earlier call can have been heard it is a surprise, and a person's.
     """
     refund = Refund.objects.select_related("purchase__listener").get(pk=delivery.body["purchase_id"])
-    purchase, again = refund.purchase, delivery.attempt > 1
+    purchase, again = refund.purchase, refund.called_at is not None
     if refund.state != Refund.State.WAITING or refund.round != delivery.body["round"] or purchase.platform_id is None:
         return None
     if again and not still_there(purchase):
         return partial(settle_refund, purchase.pk, detail="read back from the locker")
+    begin_refund(refund)
     try:
         call_refund(purchase)
     except NotFound as no:
         if again:
             return partial(settle_refund, purchase.pk, detail=f"told twice: {no}")
+        forget_refund(refund)
         return partial(refuse_refund, purchase.pk, code=no.code, detail=str(no))
     except PlatformError as no:
+        if not (again or no.in_doubt):
+            forget_refund(refund)
         if not no.permanent:
             raise
         return partial(refuse_refund, purchase.pk, code=no.code, detail=str(no))
@@ -176,11 +183,9 @@ def call_refund(purchase: Purchase) -> None:
 
 def still_there(purchase: Purchase) -> bool:
     """Whether the platform's locker still holds the sale."""
-    listener = purchase.listener
+    who = purchase.listener.platform_id
     try:
-        page = theirs.read_locker(
-            platform(), user_id=listener.platform_id, country=listener.country, purchase_id=purchase.platform_id
-        )
+        page = theirs.read_locker(platform(), user_id=who, country=purchase.country, purchase_id=purchase.platform_id)
     except NotFound:
         return False
     return bool(page.releases)

@@ -15,7 +15,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from downloads.fetching import PurchaseNotFound, formats_in
-from downloads.models import LockerRelease, LockerTrack
+from downloads.models import LockerRelease, LockerTrack, Purchase
 from downloads.reading import TRACK, Order, Wanted, locker_page
 from kernel.errors import InvalidParameter
 from kernel.values import INT32
@@ -88,7 +88,7 @@ class Locker(APIView):
             OpenApiParameter("sort", str, enum=list(SORTS), description="releaseTitle asc unless told"),
             OpenApiParameter("release_id", int),
             OpenApiParameter("track_id", int),
-            OpenApiParameter("purchase_id", UUID, description="one of /purchases; 404 when nothing of it is here"),
+            OpenApiParameter("purchase_id", UUID, description="one of /purchases, else 404"),
         ],
         responses=Output,
     )
@@ -98,13 +98,18 @@ class Locker(APIView):
         size = whole_in(request, "page_size", otherwise=PAGE_SIZE, most=LARGEST)
         wanted, start = wanted_in(request), (page - 1) * size
         total, rows = locker_page(wanted, order_in(request), start=start, size=size)
-        if not total and wanted.purchase:
+        if not total and wanted.purchase and not is_own(wanted):
             raise PurchaseNotFound
         more = replace_query_param(request.build_absolute_uri(), "page", page + 1) if start + size < total else None
         shown = [release_told(release) for release in rows]
         answer = {"results": shown, "next": more, "page": page, "page_size": size, "total_items": total}
         headers = {"Cache-Control": "private, no-cache"}
         return HttpResponse(msgspec.json.encode(answer), content_type="application/json", headers=headers)
+
+
+def is_own(wanted: Wanted) -> bool:
+    purchases = Purchase.objects.filter(listener=wanted.listener)
+    return wanted.purchase is not None and purchases.filter(pk=wanted.purchase).exists()
 
 
 def release_told(release: dict[str, Any]) -> dict[str, Any]:

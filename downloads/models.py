@@ -105,7 +105,7 @@ class Refund(models.Model):
     """A purchase that is to be taken back at the platform, by a billing event or by a person. One a purchase.
 
     What it was asked for while nobody knew of a sale waits until somebody does. `round` counts how often the platform
-    is asked on a person's word.
+    is asked on a person's word; `called_at` says that a call went out, of which nobody knows whether it was heard.
     """
 
     class State(models.TextChoices):
@@ -122,6 +122,7 @@ class Refund(models.Model):
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    called_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     platform_code = models.IntegerField(null=True, blank=True)
     detail = models.TextField(blank=True)

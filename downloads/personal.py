@@ -26,7 +26,9 @@ def purchases(listener_id: UUID) -> Rows:
 @tells("refunds")
 def refunds(listener_id: UUID) -> Rows:
     own = Refund.objects.filter(purchase__listener=listener_id).order_by("asked_at")
-    return own.values("purchase_id", "state", "reason", "asked_at", "settled_at", "platform_code", "detail")
+    return own.values(
+        "purchase_id", "state", "reason", "asked_at", "called_at", "settled_at", "platform_code", "detail"
+    )
 
 
 @tells("locker")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -99,14 +99,15 @@ def recognise(listener_id: UUID, sales: Sequence[Sale]) -> int:
     numbers = [sale.platform_id for sale in sales]
     known = set(Purchase.objects.filter(platform_id__in=numbers).values_list("platform_id", "release_id", "track_id"))
     unclaimed = [sale for sale in sales if (sale.platform_id, sale.release_id, sale.track_id) not in known]
-    lost = list(
-        Purchase.objects.filter(listener=listener_id, platform_id=None, called_at__isnull=False).exclude(
-            state=Purchase.State.PENDING
-        )
+    # What the platform itself refused was surely not sold; what is being called for right now may be in there.
+    called = list(
+        Purchase.objects.filter(listener=listener_id, platform_id=None, platform_code=None, called_at__isnull=False)
     )
-    wanted = Counter((purchase.release_id, purchase.track_id) for purchase in lost)
+    wanted = Counter((purchase.release_id, purchase.track_id) for purchase in called)
     settled = 0
-    for purchase in lost:
+    for purchase in called:
+        if purchase.state == Purchase.State.PENDING:
+            continue
         fitting = [sale for sale in unclaimed if could_be(purchase, sale)]
         if len(fitting) == 1 and wanted[purchase.release_id, purchase.track_id] == 1:
             sold_at = fitting[0].sold_at or purchase.called_at or purchase.paid_at
@@ -125,7 +126,7 @@ def could_be(purchase: Purchase, sale: Sale) -> bool:
 
 def take_over(listener: Listener, releases: Iterable[theirs.LockerRelease], *, at: datetime) -> int:
     """Write what the platform tells of each track; what was taken back is not put in again. How many tracks."""
-    shown = [release for release in releases if release.tracks]
+    shown = merged(release for release in releases if release.tracks)
     rows = [
         LockerRelease(
             listener=listener,
@@ -145,18 +146,37 @@ def take_over(listener: Listener, releases: Iterable[theirs.LockerRelease], *, a
     )
     ids = dict(LockerRelease.objects.filter(listener=listener).values_list("release_id", "pk"))
     numbers = {track.purchase_id for release in shown for track in release.tracks}
-    own = Purchase.objects.filter(listener=listener, platform_id__in=numbers)
-    bought = {purchase.platform_id: purchase for purchase in own}
+    own = list(Purchase.objects.filter(listener=listener, platform_id__in=numbers))
+    told = [(track, release, bought_as(track, release, own)) for release in shown for track in release.tracks]
     tracks = [
-        in_locker(track, ids[release.release_id], bought.get(track.purchase_id), at=at)
-        for release in shown
-        for track in release.tracks
-        if not is_back(bought.get(track.purchase_id))
+        in_locker(track, ids[release.release_id], purchase, at=at)
+        for track, release, purchase in told
+        if not is_back(purchase)
     ]
     LockerTrack.objects.bulk_create(
         tracks, update_conflicts=True, unique_fields=["release", "platform_id", "track_id"], update_fields=TOLD
     )
     return len(tracks)
+
+
+def merged(releases: Iterable[theirs.LockerRelease]) -> list[theirs.LockerRelease]:
+    """Each release once, and each track: pages shift when something is bought while they are read."""
+    whole: dict[int, theirs.LockerRelease] = {}
+    for release in releases:
+        before = whole[release.release_id].tracks if release.release_id in whole else ()
+        tracks = {(track.purchase_id, track.track_id): track for track in (*before, *release.tracks)}
+        whole[release.release_id] = replace(release, tracks=tuple(tracks.values()))
+    return list(whole.values())
+
+
+def bought_as(
+    track: theirs.LockerTrack, release: theirs.LockerRelease, purchases: Sequence[Purchase]
+) -> Purchase | None:
+    """Our purchase of a track in the locker; the platform may give several things of a basket one number."""
+    of_number = [purchase for purchase in purchases if purchase.platform_id == track.purchase_id]
+    thing = (release.release_id, None if track.whole_release else track.track_id)
+    of_thing = (purchase for purchase in of_number if (purchase.release_id, purchase.track_id) == thing)
+    return next(of_thing, of_number[0] if len(of_number) == 1 else None)
 
 
 def is_back(purchase: Purchase | None) -> bool:

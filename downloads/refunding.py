@@ -52,6 +52,12 @@ def note_too_late(*, purchase_id: UUID, reason: str, now: datetime) -> None:
     Refund.objects.get_or_create(purchase_id=purchase_id, defaults=facts | {"platform_code": 2002, "detail": CLOSED})
 
 
+def note_unsold(*, purchase_id: UUID, reason: str, now: datetime) -> None:
+    """Money was given back for what was never sold: nobody has to see to that any more."""
+    facts = {"state": Refund.State.DONE, "reason": reason[:255], "asked_at": now, "settled_at": now}
+    Refund.objects.get_or_create(purchase_id=purchase_id, defaults=facts | {"detail": "it was never sold"})
+
+
 @transaction.atomic
 def take_back_again(refund: Refund, *, now: datetime) -> bool:
     """A person's decision about a refund that was refused: ask the platform once more; False when it was not.
@@ -86,6 +92,16 @@ def tell_refund(refund: Refund, purchase: Purchase) -> None:
             deadline=purchase.refundable_until,
         )
     )
+
+
+def begin_refund(refund: Refund) -> None:
+    """Write down that a call is about to go out: from now on the platform may have taken the sale back."""
+    Refund.objects.filter(pk=refund.pk).update(called_at=Now())
+
+
+def forget_refund(refund: Refund) -> None:
+    """The call was answered, or never heard: it took nothing back."""
+    Refund.objects.filter(pk=refund.pk).update(called_at=None)
 
 
 @transaction.atomic

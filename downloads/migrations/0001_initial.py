@@ -75,6 +75,7 @@ class Migration(migrations.Migration):
                 ('round', models.PositiveSmallIntegerField(default=1)),
                 ('reason', models.CharField(max_length=255)),
                 ('asked_at', models.DateTimeField()),
+                ('called_at', models.DateTimeField(blank=True, null=True)),
                 ('settled_at', models.DateTimeField(blank=True, null=True)),
                 ('platform_code', models.IntegerField(blank=True, null=True)),
                 ('detail', models.TextField(blank=True)),

@@ -120,7 +120,18 @@ def test_is_filtered_as_the_guide_has_it(phone: Api, buyer: Listener) -> None:
     assert found("release_id=7") == []
     assert found(f"purchase_id={single.pk}") == [(7002002, [200200101])]
     assert found(f"purchase_id={whole.pk}") == [(shop.RELEASE, shop.TRACKS)]
+    assert found(f"purchase_id={whole.pk}&release_id=7002002") == []
     expect_problem(phone.get(f"locker?purchase_id={uuid4()}"), 404, "purchase_not_found")
+
+
+def test_a_purchase_of_which_nothing_is_there_is_still_ones_own(
+    phone: Api, buyer: Listener, make_listener: Callable[..., Listener]
+) -> None:
+    refused = shop.paid(buyer, release_id=99)
+    elsewhere = shop.sold(make_listener(), transaction_id="T-2")
+
+    assert asked(phone, f"purchase_id={refused.pk}")["results"] == []
+    expect_problem(phone.get(f"locker?purchase_id={elsewhere.pk}"), 404, "purchase_not_found")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +153,7 @@ def test_asks_as_much_of_a_small_locker_as_of_a_large_one(
     fill(buyer, count, tracks=3)
     asked(phone)
 
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # who asks, and the page
         assert len(asked(phone, "page_size=5")["results"]) == 5
 
 

@@ -10,6 +10,8 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Listener, User
@@ -21,8 +23,8 @@ from outbox.actions import discard
 from outbox.models import Circuit, Message
 from outbox.sweep import sweep_outbox
 from tests.downloads import shop
-from tests.massivemusic.behaviours import THE_36, Behaviour, error_xml, ok
-from tests.massivemusic.stage import Heard, Play, Stage, reset
+from tests.massivemusic.behaviours import THE_36, Behaviour, error_xml, no, ok
+from tests.massivemusic.stage import Heard, Play, Stage, closed_port, reset
 from tests.massivemusic.test_behaviours import staged
 
 pytestmark = pytest.mark.django_db
@@ -229,6 +231,68 @@ class TestALostAnswer:
         refund = Refund.objects.get()
         assert (refund.state, refund.platform_code) == (State.REFUSED, 2002)
         assert Purchase.objects.get().state == Purchase.State.CONFIRMED
+
+
+class TestACallThatCannotHaveBeenHeard:
+    """It took nothing back, so that "no such sale" is a surprise at the next try as well."""
+
+    @pytest.fixture(params=[no("429 Too Many Requests"), no("401 No", "OAuth error")], ids=["throttled", "unsigned"])
+    def turned_away(self, at: Callable[..., None], bought: Purchase, request: pytest.FixtureRequest) -> Purchase:
+        shop.given_back(bought)
+        assert [each.method for each in told(at, request.param)] == ["DELETE"]
+        assert Refund.objects.get().state == State.WAITING
+        return bought
+
+    def test_no_such_sale_is_then_a_persons(self, at: Callable[..., None], turned_away: Purchase) -> None:
+        heard = told(at, by_path(ok(error_xml(2001, "Cannot find sale")), reset))
+
+        assert [each.method for each in heard] == ["DELETE"]
+        assert Refund.objects.get().state == State.REFUSED
+
+    def test_a_doubt_from_before_stays_one(self, at: Callable[..., None], turned_away: Purchase) -> None:
+        told(at, reset)
+        told(at, by_path(no("429 Too Many Requests"), ok(standing(turned_away))))
+
+        told(at, by_path(ok(error_xml(2001, "Cannot find sale")), ok(standing(turned_away))))
+
+        assert Refund.objects.get().state == State.DONE
+
+    def test_nor_one_that_nobody_was_there_for(self, at: Callable[..., None], bought: Purchase) -> None:
+        shop.given_back(bought)
+        with closed_port() as port:
+            at(f"http://127.0.0.1:{port}")
+            shop.carry("purchase.refund")
+
+        told(at, by_path(ok(error_xml(2001, "Cannot find sale")), reset))
+
+        assert Refund.objects.get().state == State.REFUSED
+
+
+def test_the_locker_is_asked_for_where_the_sale_was(at: Callable[..., None], bought: Purchase) -> None:
+    """Whoever has moved since has another country's locker."""
+    Listener.objects.update(country="US")
+    shop.given_back(bought)
+    told(at, reset)
+
+    (looked, asked) = told(at, by_path(done(bought), ok(standing(bought))))
+
+    assert "country=GB" in looked.target
+    assert "country=GB" in asked.target
+
+
+def test_money_given_back_for_what_was_never_sold_is_seen_to(boss: Client, buyer: Listener) -> None:
+    purchase = shop.paid(buyer)
+    Purchase.objects.update(state="REFUSED", platform_code=2002, detail="no")
+    assert "T-1" in boss.get(reverse("unknown-sales")).content.decode()
+
+    event = shop.given_back(purchase)
+    shop.given_back(purchase)
+
+    assert event.state == BillingEvent.State.HANDLED
+    refund = Refund.objects.get()
+    assert (refund.state, refund.detail) == (State.DONE, "it was never sold")
+    assert Purchase.objects.get().state == Purchase.State.REFUSED
+    assert "T-1" not in boss.get(reverse("unknown-sales")).content.decode()
 
 
 def standing(purchase: Purchase) -> str:
