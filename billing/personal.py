@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KT
 
 from billing.models import BillingEvent
 
 TELLING: Final = ("provider", "event_id", "type", "occurred_at", "received_at", "data", "state")
 # What is told of an event is what its door read; the letter itself goes, and of its data what names the payer.
+PAYER: Final = ("email", "postcode", "post_code")
 FORGET: Final = """
-    UPDATE billing_billingevent SET body = '', data = data - ARRAY['email', 'postcode', 'post_code']
-     WHERE id = ANY (%(events)s)
+    UPDATE billing_billingevent SET body = '', data = data - %(payer)s::text[] WHERE id = ANY (%(events)s)
 """
 
 UNREAD_KEPT: Final = timedelta(days=90)  # time enough to find out that a kind of letter should have been read
@@ -46,9 +46,9 @@ def naming(kind: str, member: str, subjects: Collection[str]) -> dict[int, str]:
 
 def forget_letters(events: QuerySet[BillingEvent]) -> None:
     """Take the raw letters and the payers' addresses away; an event that is being handled is left for the next time."""
-    whole = events.exclude(body=b"").select_for_update(skip_locked=True)
+    telling = events.filter(~Q(body=b"") | Q(data__has_any_keys=PAYER)).select_for_update(skip_locked=True)
     with connection.cursor() as cursor:
-        cursor.execute(FORGET, {"events": list(whole.values_list("pk", flat=True))})
+        cursor.execute(FORGET, {"events": list(telling.values_list("pk", flat=True)), "payer": list(PAYER)})
 
 
 def forget_unread_letters(*, now: datetime) -> int:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from accounts.actions import close_account
 from accounts.models import Listener
 from billing.actions import process_event, sweep_billing
 from billing.models import BillingEvent
@@ -180,3 +182,18 @@ def test_a_refund_in_part_takes_nothing(stranger: Api, checkout: Sell) -> None:
     send(stranger, changed("charge_refunded_in_part", lambda thing: thing.update(payment_intent=INTENT)))
 
     assert [each[4] for each in bought()] == ["PENDING"]
+
+
+def test_the_address_of_a_buyer_goes_with_the_account(stranger: Api, checkout: Sell, buyer: Listener) -> None:
+    """It stands in the letter, and in what was made of it."""
+    details = {"address": {"country": "US", "postal_code": "10001"}, "email": "ada@example.org"}
+    send(stranger, checkout(customer_details=details))
+    assert [state for *_, state in bought()] == ["PENDING"]
+    told = BillingEvent.objects.get(type="purchase.paid").data
+    assert (told["email"], told["post_code"]) == ("ada@example.org", "10001")
+
+    close_account(listener=buyer, now=timezone.now())
+
+    for event in BillingEvent.objects.all():
+        assert not {"email", "post_code"} & event.data.keys()
+        assert bytes(event.body) == b""
