@@ -23,6 +23,7 @@ from web.params import whole_in
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 100
 DEEPEST: Final = 1000  # results of a ranked search that can be paged through
+MOST_EQUAL: Final = 1_000_000  # results that may stand at one place, such as the releases of one day
 PAGE_PARAMETERS: Final = [
     OpenApiParameter("limit", int, description=f"1 to {MAX_LIMIT}; {DEFAULT_LIMIT} unless told"),
     OpenApiParameter("cursor", str, description="from the last page's `next`"),
@@ -40,6 +41,7 @@ class Pages(CursorPagination):
     page_size = DEFAULT_LIMIT
     page_size_query_param = "limit"
     max_page_size = MAX_LIMIT
+    offset_cutoff = MOST_EQUAL  # where it ends, pages begin again
 
     def get_page_size(self, request: Request) -> int:
         return limit_from(request)
@@ -50,6 +52,12 @@ class Pages(CursorPagination):
             return super().paginate_queryset(queryset, request, view=view)
         except (ValidationError, ValueError, DataError, NotFound):
             raise InvalidParameter("the cursor is not one of ours") from None
+
+    def decode_cursor(self, request: Request) -> Any:
+        cursor = super().decode_cursor(request)
+        if cursor is not None and cursor.position is None and not cursor.offset:
+            raise ValueError("it says nothing")
+        return cursor
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"results": data, "next": self.get_next_link()})
