@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BODY_SECONDS: Final = 60.0  # for a whole body to come in
 SETTLE_SECONDS: Final = 0.1
 CGI: Final = {"CONTENT_TYPE", "CONTENT_LENGTH"}  # headers whose variable has no prefix
+CLOSE: Final = ("connection", "close")
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +65,14 @@ class Bridge:
         try:
             body = await read(environ, protocol)
         except TimeoutError:
-            protocol.response_empty(408, [("connection", "close")])
+            protocol.response_empty(408, [CLOSE])
             return
-        environ["wsgi.input"] = io.BytesIO(body)
+        environ["wsgi.input"] = io.BytesIO(body or b"")
         self.settle()
         answered: asyncio.Future[None] = self.loop.create_future()
-        self.pool.submit(self.answer, environ, protocol, answered)
+        # Behind a body that is not read to its end no other request can be found.
+        answer = Answer([CLOSE] if body is None or len(body) > cap_for(environ["PATH_INFO"]) else [])
+        self.pool.submit(self.answer, answer, environ, protocol, answered)
         await answered
 
     def settle(self) -> None:
@@ -84,9 +87,8 @@ class Bridge:
         self.settle()
         self.loop.call_later(SETTLE_SECONDS, self.settle_now_and_then)
 
-    def answer(self, environ: WSGIEnvironment, protocol: Any, answered: asyncio.Future[None]) -> None:
+    def answer(self, answer: Answer, environ: WSGIEnvironment, protocol: Any, answered: asyncio.Future[None]) -> None:
         """Let the application answer, in a thread; what goes on is continued on the loop."""
-        answer = Answer()
         try:
             with answer.of(self.application, environ) as chunks:
                 if (rest := environ.get(KEY)) is not None:
@@ -144,15 +146,16 @@ class Bridge:
 
 
 class Answer:
-    """What the application answered."""
+    """What the application answered, and headers of ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, ours: list[tuple[str, str]]) -> None:
         self.status = 500
+        self.ours = ours
         self.headers: list[tuple[str, str]] = []
         self.beginning = b""
 
     def start(self, status: str, headers: list[tuple[str, str]], _: object = None, /) -> Any:
-        self.status, self.headers = int(status[:3]), headers
+        self.status, self.headers = int(status[:3]), [*headers, *self.ours]
 
     @contextlib.contextmanager
     def of(self, application: WSGIApplication, environ: WSGIEnvironment) -> Iterator[Iterable[bytes]]:
@@ -197,17 +200,17 @@ def environment(scope: Any) -> dict[str, Any]:
     return environ
 
 
-async def read(environ: WSGIEnvironment, protocol: Any) -> bytes:
+async def read(environ: WSGIEnvironment, protocol: Any) -> bytes | None:
     """The body, but no more than one byte beyond its path's cap, by which it is known for too large.
 
-    Raises TimeoutError when it takes too long to come.
+    None where what it announces is too much already. Raises TimeoutError when it takes too long to come.
     """
     length = environ.get("CONTENT_LENGTH", "")
     if not length and "HTTP_TRANSFER_ENCODING" not in environ:
         return b""
     cap = cap_for(environ["PATH_INFO"])
     if length.isdigit() and int(length) > cap:
-        return b""  # refused by what it announces
+        return None
     async with asyncio.timeout(BODY_SECONDS):
         if length.isdigit():
             return bytes(await protocol())

@@ -118,6 +118,24 @@ def test_no_more_of_a_body_is_read_than_its_path_may_have(port: int) -> None:
     assert (announced["CONTENT_LENGTH"], announced["body"]) == ("1000000", 0)
 
 
+@pytest.mark.parametrize(
+    ("body", "closes"),
+    [
+        (b"Content-Length: 65537\r\n\r\n" + b"x" * 65_537, True),
+        (b"Transfer-Encoding: chunked\r\n\r\n" + (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") * 4, True),
+        (b"Content-Length: 65536\r\n\r\n" + b"x" * 65_536, False),
+    ],
+)
+def test_behind_a_body_that_is_not_read_nothing_else_comes(port: int, body: bytes, closes: bool) -> None:
+    """A client that is not told would send its next request into a connection that is about to be closed."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as wire:
+        wire.sendall(b"POST /api/v1/me HTTP/1.1\r\nHost: h\r\n" + body)
+        head = wire.recv(65536).lower()
+
+    assert head.startswith(b"http/1.1 202")
+    assert (b"\r\nconnection: close\r\n" in head) is closes
+
+
 def test_both_cookies_are_set(port: int) -> None:
     answer = said(port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").lower()
 
