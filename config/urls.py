@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, register_converter
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
@@ -40,13 +40,16 @@ from subscriptions.desk.gift import give
 from usage import api as usage
 from usage.desk import reconciling
 from usage.desk.board import play_ledger
+from web.converters import Opaque
+
+register_converter(Opaque, "opaque")
 
 v1 = [
     path("streams", streaming.Streams.as_view()),  # the busiest first: paths are tried in this order
     path("plays", usage.Plays.as_view()),
     path("me", accounts.Me.as_view()),
     path("me/exports", accounts.Exports.as_view()),
-    path("me/exports/<uuid:export_id>", accounts.OneExport.as_view()),
+    path("me/exports/<opaque:export_id>", accounts.OneExport.as_view()),
     path("catalogue/search", catalogue.Search.as_view()),
     path("catalogue/tracks", catalogue.Tracks.as_view()),
     path("catalogue/tracks/<int:track_id>", catalogue.OneTrack.as_view()),
@@ -59,10 +62,10 @@ v1 = [
     path("catalogue/changes", shelves.Changes.as_view()),
     path("playlists", playlists.Playlists.as_view()),
     path("playlists/featured", curated.FeaturedPlaylists.as_view()),
-    path("playlists/<uuid:playlist_id>", playlists.OnePlaylist.as_view()),
-    path("playlists/<uuid:playlist_id>/items", playlists.Items.as_view()),
-    path("playlists/<uuid:playlist_id>/items/move", playlists.Move.as_view()),
-    path("playlists/<uuid:playlist_id>/items/<uuid:item_id>", playlists.OneItem.as_view()),
+    path("playlists/<opaque:playlist_id>", playlists.OnePlaylist.as_view()),
+    path("playlists/<opaque:playlist_id>/items", playlists.Items.as_view()),
+    path("playlists/<opaque:playlist_id>/items/move", playlists.Move.as_view()),
+    path("playlists/<opaque:playlist_id>/items/<opaque:item_id>", playlists.OneItem.as_view()),
     path("subscription", subscriptions.MySubscription.as_view()),
     path("subscription/history", subscriptions.SubscriptionHistory.as_view()),
     path("subscriptions/check", subscriptions.CheckTerms.as_view()),
@@ -74,8 +77,8 @@ v1 = [
     path("devices/<path:client_id>", devices.OneDevice.as_view()),
     path("previews", previews.Previews.as_view()),
     path("purchases", downloads.Purchases.as_view()),
-    path("purchases/<uuid:purchase_id>", downloads.OnePurchase.as_view()),
-    path("purchases/<uuid:purchase_id>/receipt", OneReceipt.as_view()),
+    path("purchases/<opaque:purchase_id>", downloads.OnePurchase.as_view()),
+    path("purchases/<opaque:purchase_id>/receipt", OneReceipt.as_view()),
     path("locker", locker.Locker.as_view()),
     path("downloads", downloads.Downloads.as_view()),
     path("offline/copies", offline.Copies.as_view()),
