@@ -72,7 +72,9 @@ def close_account(*, listener: Listener, now: datetime) -> None:
     """
     user = Listener.objects.select_for_update(no_key=True).get(pk=listener.pk).user
     Listener.objects.filter(pk=listener.pk).update(closed_at=now, user=None)
-    Export.objects.filter(listener=listener).delete()
+    exports = Export.objects.filter(listener=listener)
+    list(exports.select_for_update().values_list("pk"))  # one that is being made is waited for, and goes with its parts
+    exports.delete()
     forget_everywhere([listener.pk])
     if user is not None:
         end_sessions(user)

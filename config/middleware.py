@@ -47,6 +47,9 @@ class ConditionalGetMiddleware(Scoped, DjangoConditionalGet):
 
     prefixes = ("/api/v1/catalogue/", "/api/v1/playlists")
 
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        return response if response.status_code >= 400 else super().process_response(request, response)
+
 
 class HistoryMiddleware(Scoped):
     """Lets the history of a row know who changed it in the admin."""

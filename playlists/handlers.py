@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from django.db.models import Case, F, Q, TextField, Value, When
+
 from massivemusic.errors import PlatformError
 from outbox.circuit import IMAGES, NOBODY
 from outbox.registry import Delivery, Record, handles
@@ -71,5 +73,11 @@ def settle(playlist: Playlist, sync: str, detail: str = "") -> None:
     if sync == Playlist.Sync.SYNCED and playlist.removed_at and playlist.owner_id:
         row.delete()
         return
-    row.update(told_version=playlist.version)
-    row.filter(version=playlist.version).update(sync=sync, sync_detail=detail)
+    # In one statement: of a row that is written twice its owner is looked up again at commit, behind whoever closes
+    # the owner's account and waits for this row.
+    is_current = Q(version=playlist.version)
+    row.update(
+        told_version=playlist.version,
+        sync=Case(When(is_current, then=Value(sync)), default=F("sync")),
+        sync_detail=Case(When(is_current, then=Value(detail, TextField())), default=F("sync_detail")),
+    )

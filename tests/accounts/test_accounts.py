@@ -299,10 +299,10 @@ def test_staff_without_a_listener_is_no_listener(stranger: Api, listener: Listen
     expect_problem(Api(stranger.client, token=token_for(listener, listener=None)).get("me"), 403, "permission_denied")
 
 
-def test_a_checked_token_costs_no_query(
+def test_a_checked_token_costs_no_more_than_whether_its_account_is_open(
     api: Callable[[Listener], Api], listener: Listener, django_assert_num_queries: Callable[..., Any]
 ) -> None:
-    with django_assert_num_queries(1):  # the account itself
+    with django_assert_num_queries(2):  # whether it is open, and the account itself
         assert api(listener).get("me").status_code == 200
 
 

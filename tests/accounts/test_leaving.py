@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -11,21 +12,23 @@ from allauth.usersessions.models import UserSession
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts.actions import prune_sessions
+from accounts.actions import close_account, prune_sessions
 from accounts.exports import make_exports
 from accounts.models import Export, ExportPart, Listener, Residence, SecondFactor, User
 from accounts.tasks import prune
 from billing.models import BillingEvent
 from catalogue.models import Track
 from outbox.models import Message
+from playlists.handlers import settle
+from playlists.models import Playlist
 from streaming.models import StreamHolder
 from subscriptions.models import Plan, PlatformWindow, Subscription
 from tests.accounts.marks import lead_a_life, letter_about
-from tests.helpers import Api
+from tests.helpers import Api, eventually_blocked
 from usage.models import Play
 
 pytestmark = pytest.mark.django_db
@@ -110,6 +113,46 @@ def test_letters_that_come_later_are_forgotten_within_the_hour(ada: Api) -> None
     prune()
 
     assert marks_left() == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_that_is_being_made_goes_along(listener: Listener) -> None:
+    """Its parts come while the account is being closed."""
+    export = Export.objects.create(listener=listener)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            made = Export.objects.select_for_update().get(pk=export.pk)
+            leaving = pool.submit(leave, listener)
+            eventually_blocked()
+            ExportPart.objects.create(export=made, number=0, content=b"all about Ada")
+        leaving.result(20)
+
+    assert not ExportPart.objects.exists()
+    assert not Export.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_playlist_that_is_being_told_of_stops_nobody_from_leaving(listener: Listener) -> None:
+    """Whoever writes down how the platform took it must not wait for whoever waits for that."""
+    playlist = Playlist.objects.create(name="Morning", owner=listener, version=3)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            settle(playlist, Playlist.Sync.SYNCED)
+            leaving = pool.submit(leave, listener)
+            eventually_blocked()
+        leaving.result(20)
+
+    listener.refresh_from_db()
+    assert listener.closed_at is not None
+
+
+def leave(listener: Listener) -> None:
+    try:
+        close_account(listener=listener, now=timezone.now())
+    finally:
+        connection.close()
 
 
 def test_who_stays_is_left_alone(

@@ -388,10 +388,10 @@ def test_a_check_in_costs_the_same_whatever_is_kept(
     for some in (tracks[:1], tracks):
         for track in some:
             keep(phone, track)
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             assert len(kept(phone)) == len(some)
         OfflineCopy.objects.update(lease_ends_at=timezone.now())
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             manifest(phone)
 
 

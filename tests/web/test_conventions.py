@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.urls import get_resolver
+from django.utils import timezone
 from pytest_django import Settings
 
+from accounts.actions import close_account
 from accounts.models import Listener
 from catalogue.models import Track
+from playlists.models import Playlist
 from tests.helpers import Api, expect_problem
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +44,7 @@ def test_every_route_is_known_to_these_tests() -> None:
     resolver = next(entry for entry in get_resolver().url_patterns if str(entry.pattern) == "api/v1/")
     routes = {str(entry.pattern).replace("<int:track_id>", "1") for entry in resolver.url_patterns}
     routes = {route.replace("<int:release_id>", "1").replace("<int:artist_id>", "1") for route in routes}
-    routes = {re.sub("<uuid:[a-z_]+>", NOBODYS, route) for route in routes}
+    routes = {re.sub("<opaque:[a-z_]+>", NOBODYS, route) for route in routes}
     routes = {route.replace("<path:client_id>", "phone") for route in routes}
     known = {path.split("?")[0] for path in PATHS} | set(PUBLIC) | OTHER_METHODS
 
@@ -54,6 +57,34 @@ def test_is_closed_to_strangers(stranger: Api, path: str) -> None:
 
     expect_problem(response, 401, "not_authenticated")
     assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_is_closed_to_whoever_has_left(api: Any, listener: Listener, path: str) -> None:
+    """Their tokens outlive the account by some minutes."""
+    phone = api(listener)
+    close_account(listener=listener, now=timezone.now())
+
+    expect_problem(phone.get(path), 401, "not_authenticated")
+
+
+def test_nothing_is_made_by_whoever_has_left(api: Any, listener: Listener) -> None:
+    phone = api(listener)
+    close_account(listener=listener, now=timezone.now())
+
+    expect_problem(phone.post("playlists", {"name": "After"}), 401, "not_authenticated")
+    expect_problem(phone.post("previews", {"plays": []}), 401, "not_authenticated")
+    assert not Playlist.objects.exists()
+
+
+@pytest.mark.parametrize("thing", ["playlists/{}", "playlists/{}/items", "purchases/{}", "purchases/{}/receipt"])
+def test_what_cannot_be_an_id_leads_to_nothing_like_any_other(api: Any, listener: Listener, thing: str) -> None:
+    phone = api(listener)
+    nobodys = json.loads(phone.get(thing.format(NOBODYS)).content)
+
+    for id_ in ("abc", "7", "%00", NOBODYS[:-1], NOBODYS + "7", "%E2%82%AC"):
+        told = json.loads(phone.get(thing.format(id_)).content)
+        assert told | {"trace_id": ""} == nobodys | {"trace_id": ""}
 
 
 @pytest.mark.parametrize("path", PUBLIC)
@@ -76,6 +107,11 @@ def test_takes_a_harmless_request_id_from_the_caller(stranger: Api, given: str, 
 def test_an_unknown_path_is_a_problem_too(stranger: Api) -> None:
     expect_problem(stranger.get("nothing"), 404, "not_found")
     expect_problem(stranger.get("/nothing/"), 404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["catalogue/tracks/1", f"playlists/{NOBODYS}", "catalogue/search"])
+def test_a_refusal_is_no_state_to_be_named(api: Any, listener: Listener, path: str) -> None:
+    assert "ETag" not in api(listener).get(path).headers
 
 
 def test_there_are_no_trailing_slashes(stranger: Api) -> None:
