@@ -17,14 +17,15 @@ REST_SECONDS: Final = 30
 
 TROUBLED: Final = "SELECT name FROM outbox_circuit WHERE failures > 0 OR open_until IS NOT NULL"
 ALLOW = """
-    UPDATE outbox_circuit SET open_until = now() + %(rest)s * interval '1 second'
-     WHERE name = %(name)s AND open_until <= now()
+    UPDATE outbox_circuit SET open_until = statement_timestamp() + %(rest)s * interval '1 second'
+     WHERE name = %(name)s AND open_until <= statement_timestamp()
 """
 FAILED = """
     INSERT INTO outbox_circuit AS c (name, failures) VALUES (%(name)s, 1)
     ON CONFLICT (name) DO UPDATE SET
         failures = c.failures + 1,
-        open_until = CASE WHEN c.failures + 1 >= %(limit)s THEN now() + %(rest)s * interval '1 second' END
+        open_until = CASE WHEN c.failures + 1 >= %(limit)s
+                          THEN statement_timestamp() + %(rest)s * interval '1 second' END
 """
 
 

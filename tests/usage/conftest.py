@@ -26,11 +26,11 @@ def stores() -> Iterator[str]:
 
 @pytest.fixture
 def store(stores: str, settings: Settings) -> Iterator[Store]:
-    """An empty bucket that plays go to, and no patience for silence."""
+    """An empty bucket that plays go to, and little patience for silence."""
     with open_door(stores) as door:
         store = Store(stores, door)
         settings.USAGE_CHANNEL, settings.USAGE_BUCKET_PREFIX = "bucket", PREFIX
-        settings.USAGE_BUCKET = store.settings() | {"silent_seconds": 1.5}
+        settings.USAGE_BUCKET = store.settings() | {"silent_seconds": 4.0}
         bucket.cache_clear()
         yield store
         bucket.cache_clear()
