@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from kernel.slices import in_slices
 from outbox.models import Message
 from outbox.registry import Hook, carrier_of
 from outbox.wake import wake
+
+FORGOTTEN_AT_ONCE: Final = 5000  # messages in one transaction
+# The oldest first, so that they are read along their index, and nothing else is.
+FORGET: Final = """
+    DELETE FROM outbox_message WHERE id = ANY (ARRAY(
+        SELECT id FROM outbox_message WHERE state = 'DONE' AND topic = %(topic)s AND finished_at < %(before)s
+         ORDER BY finished_at LIMIT %(most)s))
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +84,17 @@ def wake_all(keys: set[tuple[str, str]]) -> None:
 
 
 def forget_done(*, topics: Iterable[str], before: datetime) -> int:
-    """Forget messages that ended well before an instant, of topics whose keys never come again; how many."""
-    done = Message.objects.filter(state=Message.State.DONE, topic__in=list(topics), finished_at__lt=before)
-    return done.delete()[0]
+    """Forget messages that ended well before an instant, of topics whose keys never come again; how many.
+
+    As many as there is time for: the others are forgotten the next time.
+    """
+    return sum(in_slices(partial(forget_some, topic=topic, before=before), size=FORGOTTEN_AT_ONCE) for topic in topics)
+
+
+def forget_some(*, topic: str, before: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET, {"topic": topic, "before": before, "most": FORGOTTEN_AT_ONCE})
+        return int(cursor.rowcount)
 
 
 def retry(messages: Iterable[Message]) -> int:

@@ -20,7 +20,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
@@ -209,6 +209,22 @@ def statements_noted() -> Iterator[list[tuple[str, Any]]]:
 
     with connection.execute_wrapper(note):
         yield asked
+
+
+@contextmanager
+def no_more_deletes(*, after: int) -> Iterator[None]:
+    """A PostgreSQL that carries out so many more deletes, and then has no time for another."""
+    seen = 0
+
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal seen
+        seen += "DELETE" in sql
+        if seen > after:
+            raise OperationalError("canceling statement due to statement timeout")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(refuse):
+        yield
 
 
 def statuses_at_once(ask: Callable[[Api], Any]) -> list[int]:
