@@ -31,6 +31,8 @@ class PlayState(models.TextChoices):
 
 FOR_PEOPLE: Final = [PlayState.HELD, PlayState.IN_DOUBT, PlayState.REJECTED, PlayState.EXPIRED]
 """States that no play comes to on the ordinary way."""
+BATCH_OVER: Final = ["SENT", "SPLIT", "REJECTED", "EXPIRED", "RETURNED"]
+"""States of a batch of which nothing more will come."""
 
 
 class PlayKey(models.Model):
@@ -90,6 +92,7 @@ class PlayBatch(models.Model):
         indexes = [
             models.Index(fields=["state", "-id"], name="playbatch_by_state"),
             models.Index(fields=["called_at"], name="playbatch_by_call"),
+            models.Index(fields=["created_at"], condition=Q(state__in=BATCH_OVER), name="playbatch_over"),
         ]
 
     def __str__(self) -> str:
@@ -111,8 +114,9 @@ class Play(models.Model):
     """One reported listening. Its country is where the listener lived then.
 
     The table's real primary key is (listener, played_at, id): a listener's history is read along it,
-    and nobody looks a play up by its id alone. Neither listeners nor batches are ever deleted, so their
-    foreign keys go without the check that PostgreSQL would make on every row of the busiest table.
+    and nobody looks a play up by its id alone. Listeners are never deleted, and batches only once their plays are gone
+    (`usage.retention`), so their foreign keys go without the check that PostgreSQL would make on every row of the
+    busiest table.
     """
 
     id = models.BigAutoField(primary_key=True)
