@@ -17,12 +17,14 @@ from django.utils import timezone
 
 from accounts.models import Listener
 from outbox.models import Circuit
+from tests.plans import rows_looked_at
 from usage import figures
-from usage.desk.board import tile
+from usage.desk.board import batches, tile
 from usage.models import Play, PlayBatch, PlayState
 
 pytestmark = pytest.mark.django_db
 PLAYS = "admin:usage_play_changelist"
+MANY = 3000
 
 
 @pytest.fixture
@@ -256,6 +258,23 @@ def test_the_board_is_drawn(boss: Client, heard: Callable[..., Play], listener: 
     assert "1 came, 0 are sent, 0 on the way, 1 for a person" in page
     assert "no answer was heard" in page
     assert "resting" in page
+
+
+@pytest.mark.parametrize("state", ["SENT", "SPLIT", "REJECTED", "WAITING"])
+def test_the_latest_odd_batches_are_found_whatever_lies_above_them(listener: Listener, state: str) -> None:
+    odd = [batch_of(listener, state="IN_DOUBT", detail=f"answer {number}") for number in range(15)]
+    PlayBatch.objects.bulk_create(PlayBatch(listener=listener, country="GB", size=1, state=state) for _ in range(MANY))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE usage_playbatch")
+
+    with CaptureQueriesContext(connection) as asked:
+        said = [row[3] for row in batches()["rows"]]
+
+    if state in {"SENT", "SPLIT"}:
+        assert said == [each.detail for each in odd[:2:-1]]
+    assert len(said) == 12
+    for table, rows, statement in rows_looked_at(query["sql"] for query in asked):
+        assert rows <= 12, (table, rows, statement)
 
 
 def test_the_board_is_for_those_who_may_see_plays(clerk: Callable[..., Client]) -> None:

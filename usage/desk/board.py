@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib import admin
@@ -14,12 +14,14 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from desk.cells import Table, ago, kind_of, label, state
-from desk.story import listed
+from desk.story import LATEST, listed
 from outbox import circuit
 from outbox.models import Circuit, Message
 from usage import figures
 from usage.models import TOPICS, Play, PlayBatch
 from usage.rules import ALARM, REPORTABLE
+
+ODD: Final = [each for each in PlayBatch.State if each not in {PlayBatch.State.SENT, PlayBatch.State.SPLIT}]
 
 
 def play_ledger(request: HttpRequest) -> HttpResponse:
@@ -100,7 +102,9 @@ def delays(hours: Sequence[figures.Hour]) -> dict[str, Any] | None:
 
 def batches() -> Table:
     """The latest batches that did not simply go out."""
-    odd = PlayBatch.objects.exclude(state__in=[PlayBatch.State.SENT, PlayBatch.State.SPLIT]).order_by("-pk")[:12]
+    # Each state along the index by itself: nothing tells how far back the last batch of several states lies.
+    first, *others = (PlayBatch.objects.filter(state=each).order_by("-pk")[:LATEST] for each in ODD)
+    odd = first.union(*others, all=True).order_by("-pk")[:LATEST]
     return Table(
         headers=["batch", "plays", "state", "what was said"],
         rows=[
