@@ -89,6 +89,7 @@ class Message(models.Model):
             models.Index(fields=["due_at", "id"], condition=Q(state="WAITING"), name="message_waiting"),
             models.Index(fields=["lease_until"], condition=Q(state="SENDING"), name="message_sending"),
             models.Index(fields=["state", "-id"], name="message_by_state"),
+            models.Index(fields=["lane", "-id"], name="message_by_lane"),
             models.Index(fields=["topic", "finished_at"], condition=Q(state="DONE"), name="message_done"),
         ]
 

@@ -86,3 +86,8 @@ def carrier_of(topic: str) -> Carrier:
         return _carriers[topic]
     except KeyError:
         raise LookupError(f"nobody handles {topic}") from None
+
+
+def topics() -> list[str]:
+    """Every topic that somebody handles."""
+    return sorted(_carriers)
