@@ -13,6 +13,8 @@ from django.urls import reverse
 
 from accounts.models import Listener
 from accounts.story import messages
+from desk import rows
+from outbox import admin
 from outbox.models import Message
 from tests.plans import rows_looked_at
 
@@ -69,5 +71,21 @@ def test_neither_a_search_nor_a_listeners_page_reads_all_messages(boss: Client, 
     assert len(found) == {"lane7": 50, "4711": 1, "nobody": 0}[word]
     statements = [query["sql"] for query in asked if 'FROM "outbox_message"' in query["sql"]]
     assert statements
-    for table, rows, statement in rows_looked_at(statements):
-        assert rows <= 51, (table, rows, statement)
+    for table, looked, statement in rows_looked_at(statements):
+        assert looked <= 51, (table, looked, statement)
+
+
+def test_who_gives_all_up_gives_up_as_many_as_the_list_says(
+    boss: Client, put: Callable[..., Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (rows, admin):
+        monkeypatch.setattr(module, "MOST", 3)
+    monkeypatch.setattr(admin.MessageAdmin, "list_per_page", 2)
+    dead = [put(topic="test.unheard", key=str(number)) for number in range(5)]
+
+    page = boss.get(reverse(MESSAGES)).content.decode()
+    chosen = {"action": "give_up", "select_across": "1", "_selected_action": [dead[0].pk]}
+    boss.post(reverse(MESSAGES), chosen)
+
+    assert "Select all 3 messages" in page
+    assert [message.state for message in Message.objects.order_by("-pk")] == ["DISCARDED"] * 3 + ["DEAD"] * 2

@@ -10,12 +10,16 @@ from uuid import uuid4
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection
+from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+import usage.desk.batches
+import usage.desk.plays
 from accounts.models import Listener
+from desk import rows
 from outbox.models import Circuit
 from tests.plans import rows_looked_at
 from usage import figures
@@ -24,6 +28,7 @@ from usage.models import Play, PlayBatch, PlayState
 
 pytestmark = pytest.mark.django_db
 PLAYS = "admin:usage_play_changelist"
+BATCHES = "admin:usage_playbatch_changelist"
 MANY = 3000
 
 
@@ -143,6 +148,52 @@ def test_nothing_is_decided_about_plays_that_are_not_held(
     assert [entry.object_id for entry in LogEntry.objects.all()] == [str(held.pk)]
 
 
+def at_most(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let lists lead to so many rows, two to a page."""
+    for module in (rows, usage.desk.plays, usage.desk.batches):
+        monkeypatch.setattr(module, "MOST", most)
+    for each in (usage.desk.plays.PlayAdmin, usage.desk.batches.PlayBatchAdmin):
+        monkeypatch.setattr(each, "list_per_page", 2)
+
+
+def all_of(client: Client, name: str, action: str, first: Model) -> str:
+    """Act on all that a list leads to, as with a click on "Select all"; the page that says what came of it."""
+    chosen = {"action": action, "select_across": "1", "_selected_action": [first.pk]}
+    answer = client.post(reverse(name), chosen, follow=True)
+    return str(answer.content.decode())
+
+
+@pytest.mark.parametrize(("action", "state"), [("release", "WAITING"), ("keep_back", "REJECTED")])
+def test_who_decides_about_all_plays_decides_about_as_many_as_the_list_says(
+    boss: Client, heard: Callable[..., Play], monkeypatch: pytest.MonkeyPatch, action: str, state: str
+) -> None:
+    at_most(3, monkeypatch)
+    plays = [heard(played_at=timezone.now() - timedelta(hours=hours)) for hours in range(1, 6)]
+
+    page = boss.get(reverse(PLAYS)).content.decode()
+    said = all_of(boss, PLAYS, action, plays[0])
+
+    assert "Select all 3 plays" in page
+    assert "3 play(s) will" in said
+    assert [play.state for play in Play.objects.order_by("-played_at")] == [state] * 3 + ["HELD"] * 2
+
+
+def test_who_searches_decides_about_none_that_the_list_does_not_lead_to(
+    boss: Client, heard: Callable[..., Play], listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_most(3, monkeypatch)
+    now = timezone.now()
+    plays = [
+        heard(played_at=now - timedelta(hours=at), state=state) for at, state in enumerate(["SENT"] * 3 + ["HELD"])
+    ]
+
+    chosen = {"action": "release", "select_across": "1", "_selected_action": [plays[0].pk]}
+    boss.post(f"{reverse(PLAYS)}?q={listener.platform_id}", chosen)
+
+    plays[-1].refresh_from_db()
+    assert plays[-1].state == "HELD"
+
+
 def test_who_may_only_look_decides_nothing(clerk: Callable[..., Client], heard: Callable[..., Play]) -> None:
     held = heard()
 
@@ -186,6 +237,21 @@ def test_a_person_who_found_out_ends_a_doubt(
     assert (one.batch is None) == (play_is == "WAITING")
     assert b"1 batch(es) are in doubt no more" in page.content
     assert LogEntry.objects.get().object_id == str(doubt.pk)
+
+
+@pytest.mark.parametrize(("action", "state"), [("was_taken", "SENT"), ("was_not", "RETURNED")])
+def test_who_ends_all_doubts_ends_as_many_as_the_list_says(
+    boss: Client, listener: Listener, monkeypatch: pytest.MonkeyPatch, action: str, state: str
+) -> None:
+    at_most(3, monkeypatch)
+    doubts = [batch_of(listener, state="IN_DOUBT") for _ in range(5)]
+
+    page = boss.get(reverse(BATCHES)).content.decode()
+    said = all_of(boss, BATCHES, action, doubts[0])
+
+    assert "Select all 3 play batches" in page
+    assert "3 batch(es) are in doubt no more" in said
+    assert [batch.state for batch in PlayBatch.objects.order_by("-pk")] == [state] * 3 + ["IN_DOUBT"] * 2
 
 
 def test_who_may_only_look_ends_no_doubt(clerk: Callable[..., Client], listener: Listener) -> None:
@@ -273,8 +339,8 @@ def test_the_latest_odd_batches_are_found_whatever_lies_above_them(listener: Lis
     if state in {"SENT", "SPLIT"}:
         assert said == [each.detail for each in odd[:2:-1]]
     assert len(said) == 12
-    for table, rows, statement in rows_looked_at(query["sql"] for query in asked):
-        assert rows <= 12, (table, rows, statement)
+    for table, looked, statement in rows_looked_at(query["sql"] for query in asked):
+        assert looked <= 12, (table, looked, statement)
 
 
 def test_the_board_is_for_those_who_may_see_plays(clerk: Callable[..., Client]) -> None:
