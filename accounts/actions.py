@@ -9,7 +9,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import CASCADE
+from django.db.models import CASCADE, Exists, OuterRef
 
 from accounts.models import Export, Listener, Residence, User
 from accounts.registry import forget_everywhere
@@ -110,7 +110,8 @@ def end_sessions(user: User) -> None:
 def prune_sessions(*, now: datetime) -> int:
     """Drop what has run out; how many sessions there were."""
     dropped, _ = Session.objects.filter(expire_date__lte=now).delete()
-    UserSession.objects.exclude(session_key__in=Session.objects.values("pk")).delete()
+    # Not by exclude(session_key__in=…), which PostgreSQL cannot join: it would go through all sessions for each.
+    UserSession.objects.filter(~Exists(Session.objects.filter(pk=OuterRef("session_key")))).delete()
     return dropped
 
 

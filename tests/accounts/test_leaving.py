@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.actions import close_account, prune_sessions
@@ -187,6 +188,19 @@ def test_sessions_that_ran_out_are_dropped(ada: Api) -> None:
 
     assert Session.objects.get() == kept
     assert UserSession.objects.count() <= 1
+
+
+def test_sessions_that_ran_out_are_found_by_joining(ada: Api) -> None:
+    """What is not in a list that does not fit into memory is looked for in all of it, for every row anew."""
+    with CaptureQueriesContext(connection) as asked:
+        prune_sessions(now=timezone.now())
+
+    statements = [query["sql"] for query in asked if 'DELETE FROM "usersessions_usersession"' in query["sql"]]
+    assert statements
+    for statement in statements:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {statement}")
+            assert "SubPlan" not in str(cursor.fetchall()), statement
 
 
 def test_what_staff_have_done_stays_when_they_leave(stranger: Api) -> None:
