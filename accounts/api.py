@@ -21,6 +21,7 @@ from accounts.models import Export, Listener
 from web.bodies import AlwaysJSON
 from web.callers import IsListener, ListenerRequest
 from web.fields import country_exists
+from web.idempotency import keyed
 
 
 class Me(APIView):
@@ -82,6 +83,7 @@ class Exports(APIView):
     limit_scope = "exports"
 
     @extend_schema(operation_id="me_export", request=None, responses={202: ExportShape})
+    @keyed()
     def post(self, request: ListenerRequest) -> Response:
         """Ask for everything we hold about the caller. One is made at a time, and the newest is kept."""
         return awaited(request_export(listener=listener_of(request)))

@@ -1,7 +1,8 @@
-"""What accounts itself holds about a listener."""
+"""What accounts itself holds about a listener, and the API, which knows of none."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
@@ -10,7 +11,8 @@ from django.apps import apps
 from django.db.models import Case, F, Value, When
 
 from accounts.models import Listener, Residence, User
-from accounts.registry import Rows, tells
+from accounts.registry import Rows, forgets, tells
+from web.models import KeyedRequest
 
 
 @tells("account")
@@ -51,6 +53,18 @@ def sessions(listener_id: UUID) -> Rows:
     own = UserSession.objects.filter(user__listener=listener_id).order_by("pk")
     rows: Rows = own.values("user_agent", "ip", "created_at", "last_seen_at")
     return rows
+
+
+@tells("keyed_requests")
+def keyed_requests(listener_id: UUID) -> Rows:
+    own = KeyedRequest.objects.filter(listener_id=listener_id).order_by("since")
+    for row in own.values("key", "target", "state", "since", "status", "headers", "body").iterator():
+        yield row | {"body": bytes(row["body"]).decode()}
+
+
+@forgets
+def forget_keys(listener_ids: Sequence[UUID]) -> None:
+    KeyedRequest.objects.filter(listener_id__in=listener_ids).delete()
 
 
 if apps.is_installed("allauth.socialaccount"):

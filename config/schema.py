@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+from web.idempotency import PARAMETER
 
 PROBLEM = {
     "type": "object",
@@ -29,6 +31,11 @@ PROBLEM = {
         "holder": {"type": "string", "description": "of playing_elsewhere: the device that plays"},
     },
 }
+# How an Idempotency-Key is refused, by whatever takes one.
+KEYED: Final = {
+    "409": "in_progress: the first request with this key still runs; or what the operation itself says",
+    "422": "idempotency_mismatch: the key is that of another request",
+}
 
 
 def describe_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -38,4 +45,7 @@ def describe_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for operations in result["paths"].values():
         for operation in operations.values():
             operation["responses"]["default"] = {"description": "A problem (RFC 9457)", "content": content}
+            if any(each["name"] == PARAMETER.name for each in operation.get("parameters", [])):
+                for status, said in KEYED.items():
+                    operation["responses"][status] = {"description": said, "content": content}
     return result

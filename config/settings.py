@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "simple_history",
+    "web",
     "outbox",
     "accounts",
     "billing",
@@ -211,6 +212,7 @@ CELERY_BEAT_SCHEDULE = {
     "downloads.prune": {"task": "downloads.prune", "schedule": 3600.0},
     "previews.batch": {"task": "previews.batch", "schedule": float(USAGE_EVERY_SECONDS)},
     "previews.prune": {"task": "previews.prune", "schedule": 3600.0},
+    "web.prune": {"task": "web.prune", "schedule": 3600.0},
     "usage.partitions": {"task": "usage.partitions", "schedule": 3600.0},
 }
 

@@ -16,6 +16,7 @@ from downloads.models import Purchase
 from downloads.shapes import PurchaseShape
 from kernel.values import INT32
 from web.callers import IsListener, ListenerRequest, listener_id_of
+from web.idempotency import keyed
 from web.pages import PAGE_PARAMETERS, Pages, page_of
 
 
@@ -86,6 +87,7 @@ class Downloads(APIView):
             ref_name = "Download"
 
     @extend_schema(operation_id="download_issue", request=Input, responses={201: Output})
+    @keyed(fresh=True)
     def post(self, request: ListenerRequest) -> Response:
         """A signed URL for a purchase or a release as a ZIP, or for one track as an audio file.
 

@@ -19,6 +19,7 @@ class Kind(Enum):
     UNCONDITIONAL = "unconditional"
     TOO_LARGE = "too_large"
     UNSUPPORTED = "unsupported"
+    UNPROCESSABLE = "unprocessable"
     TOO_MANY = "too_many"
     UNAVAILABLE = "unavailable"
 

@@ -34,6 +34,7 @@ from playlists.rules import AT_ONCE, DESCRIPTION_LIMIT, NAME_LIMIT, PlaylistChan
 from playlists.shapes import ItemShape, PlaylistShape, items_shown, published, told, with_cover
 from web.callers import ListenerRequest, listener_id_of
 from web.etags import IF_MATCH, respond_part, tag_of, version_wanted
+from web.idempotency import keyed
 from web.pages import PAGE_PARAMETERS, Pages, cursor_of, limit_from, number_in, page_of
 
 
@@ -126,6 +127,7 @@ class Playlists(PlaylistView):
         return pages.get_paginated_response([told(playlist) for playlist in rows])
 
     @extend_schema(operation_id="playlist_create", request=Facts, responses={201: PlaylistShape})
+    @keyed()
     def post(self, request: ListenerRequest) -> Response:
         """A new, empty playlist, private unless told otherwise. 409 too_many_playlists."""
         wish = Facts(data=request.data)
@@ -222,6 +224,7 @@ class Items(PlaylistView):
         return respond_part(version, {"results": items_shown(rows, ear_of(request)), "next": more})
 
     @extend_schema(operation_id="playlist_add", parameters=[IF_MATCH], request=Input, responses={201: Output})
+    @keyed()
     def post(self, request: ListenerRequest, playlist_id: UUID) -> Response:
         """Add up to 1,000 tracks, in front of an item or at the end; all of them or none.
 
@@ -247,6 +250,7 @@ class Move(PlaylistView):
             ref_name = "PlaylistMove"
 
     @extend_schema(operation_id="playlist_move", parameters=[IF_MATCH], request=Input, responses=PlaylistShape)
+    @keyed()
     def post(self, request: ListenerRequest, playlist_id: UUID) -> Response:
         """Put items, in the order given, in front of another one or at the end. 404 item_not_found."""
         wish = self.Input(data=request.data)

@@ -29,6 +29,7 @@ from streaming.refusals import StreamWish
 from web.bodies import AlwaysJSON, json_bytes, parse_json
 from web.callers import IsListener, ListenerRequest, listener_id_of
 from web.express import ExpressView
+from web.idempotency import keyed
 from web.live import event, respond_live
 
 Codec = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
@@ -60,6 +61,7 @@ class Streams(ExpressView):
     """POST /api/v1/streams."""
 
     limit_scope = "streams"
+    takes_keys = True
 
     class Input(serializers.Serializer[Any]):
         track_id = serializers.IntegerField(min_value=1, max_value=INT32)
@@ -109,6 +111,7 @@ class Streams(ExpressView):
         return response
 
     @extend_schema(operation_id="stream_issue", request=Input, responses={201: Output})
+    @keyed(fresh=True)
     def post(self, request: ListenerRequest) -> HttpResponse:
         """A signed URL that plays one track on one device.
 

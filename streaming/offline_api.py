@@ -24,6 +24,7 @@ from streaming.refusals import StreamWish
 from streaming.rules import REASONS
 from web.bodies import json_bytes
 from web.callers import IsListener, ListenerRequest, listener_id_of
+from web.idempotency import keyed
 
 
 class Copies(Streams):
@@ -41,6 +42,7 @@ class Copies(Streams):
             ref_name = "OfflineCopy"
 
     @extend_schema(operation_id="offline_copy", request=Streams.Input, responses={201: Output})
+    @keyed(fresh=True)
     def post(self, request: ListenerRequest) -> HttpResponse:
         """A signed URL for a track that an enabled device may keep, and the key to keep it under. Again renews it.
 

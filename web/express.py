@@ -15,6 +15,7 @@ from kernel.errors import Refusal
 from web.bodies import AlwaysJSON
 from web.callers import IsListener
 from web.exceptions import respond_validation
+from web.idempotency import HEADER
 from web.limits import count
 from web.problems import respond_refusal
 
@@ -22,19 +23,22 @@ from web.problems import respond_refusal
 class ExpressView(APIView):
     """A view for listeners whose `post` is `express`, called without DRF's wrapping wherever all is well.
 
-    Whoever is nobody's listener, or asks too often, is told so by DRF, as everywhere.
+    Whoever is nobody's listener, or asks too often, is told so by DRF, as everywhere. So is whoever sends an
+    `Idempotency-Key` to a view that `takes_keys`.
     """
 
     permission_classes = [IsListener]
     content_negotiation_class = AlwaysJSON
     limit_scope = "api"
+    takes_keys = False
 
     @abstractmethod
     def express(self, request: HttpRequest, listener_id: UUID) -> HttpResponse:
         """Answer a POST. Raises a Refusal or a ValidationError."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        listener_id = self.listener_at(request) if request.method == "POST" else None
+        short = request.method == "POST" and not (self.takes_keys and HEADER in request.META)
+        listener_id = self.listener_at(request) if short else None
         if listener_id is None or count(self.limit_scope, str(listener_id)) is not None:
             return super().dispatch(request, *args, **kwargs)
         try:

@@ -33,7 +33,8 @@ def lead_a_life(listener: Listener, phone: Api, boss: Client, track: Track, mark
     assert json.loads(phone.post("plays", {"plays": [report]}).content)["accepted"] == 1
     clip = {name: report[name] for name in ("play_id", "track_id", "played_at", "seconds_played", "user_agent")}
     assert json.loads(phone.post("previews", {"plays": [clip]}).content)["accepted"] == 1
-    made = phone.post("playlists", {"name": f"{mark}-mornings", "description": f"{mark}-slowly"})
+    facts = {"name": f"{mark}-mornings", "description": f"{mark}-slowly"}
+    made = phone.post("playlists", facts, idempotency_key=f"{mark}-key")
     items = f"playlists/{json.loads(made.content)['id']}/items"
     assert phone.post(items, {"track_id": track.pk}, if_match=made.headers["ETag"]).status_code == 201
     buy_and_regret(listener, mark)

@@ -66,13 +66,14 @@ def test_holds_all_of_ones_own_and_nothing_of_anybody_elses(
         "billing_events.json", "plays.json", "streams.json", "streams_issued.json", "devices.json",
         "offline_copies.json", "playlists.json", "playlist_items.json", "purchases.json", "refunds.json",
         "locker.json", "locker_tracks.json", "purchase_events.json", "preview_plays.json",
+        "keyed_requests.json",
     }  # fmt: skip
     assert me.user is not None
     assert files["account.json"][0]["email"] == me.user.email
     assert [row["country"] for row in files["country_history.json"]] == ["GB", "FR"]
     assert {row["changed"] for row in files["country_history.json"]} == {"you"}
     text = json.dumps(files)
-    for mark in ("device", "subscription", "playlist", "event-1", "postcode", "transaction"):
+    for mark in ("key", "device", "subscription", "playlist", "event-1", "postcode", "transaction"):
         assert f"{MINE}-{mark}" in text
     assert f"{MINE}-cardholder" not in text  # was in the letter, and is not in what was read from it
     assert files["plays.json"][0]["played_at"].endswith("Z")

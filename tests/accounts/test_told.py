@@ -17,7 +17,7 @@ from tests.accounts.marks import lead_a_life
 from tests.helpers import Api
 
 pytestmark = pytest.mark.django_db
-OURS = {"accounts", "billing", "downloads", "playlists", "previews", "streaming", "subscriptions", "usage"}
+OURS = {"accounts", "billing", "downloads", "playlists", "previews", "streaming", "subscriptions", "usage", "web"}
 # File → the model it tells of, and what a column is called there if not by its own name.
 TOLD: dict[str, tuple[str, dict[str, str]]] = {
     "account": ("accounts.Listener", {}),
@@ -40,6 +40,7 @@ TOLD: dict[str, tuple[str, dict[str, str]]] = {
     "locker_tracks": ("downloads.LockerTrack", {"release_id": "release__release_id"}),
     "purchase_events": ("billing.BillingEvent", {}),
     "preview_plays": ("previews.PreviewPlay", {}),
+    "keyed_requests": ("web.KeyedRequest", {}),
 }
 # Models that say nothing the files do not.
 NOTHING_NEW = {
@@ -81,6 +82,7 @@ OUR_OWN = {
     "downloads.Refund": {"round", "asked_by_id"},
     "previews.PreviewPlay": {"user_id", "batch"},
     "usage.Play": {"batch_id"},
+    "web.KeyedRequest": {"digest"},
 }
 
 
