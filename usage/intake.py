@@ -6,13 +6,14 @@ statement into the ledger. Which play ids are new is decided by `usage_playkey`'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from django.db import connection, transaction
+from msgspec import structs
 
 from accounts.actions import AccountClosed
 from accounts.models import Listener
@@ -30,8 +31,9 @@ TYPES: Final = ["int4", "uuid", "int8", "int4", "int4", "int4", "timestamptz", "
 
 # Every key that is new brings its play along. Keys are inserted in their own order, so that two
 # requests with the same plays wait for each other instead of deadlocking. A listener whose plays
-# nobody would take brings nothing. A play's country is where they lived when it was played; before
-# their first residence, where they lived first.
+# nobody would take brings nothing, nor does a track of no release: of several plays with one id, the
+# first that the catalogue knows has it. A play's country is where they lived when it was played;
+# before their first residence, where they lived first.
 TAKE: Final = """
     WITH teller AS (
         SELECT id, country, (SELECT count(*) > 1 FROM accounts_residence r WHERE r.listener_id = l.id) AS moved
@@ -41,9 +43,9 @@ TAKE: Final = """
         INSERT INTO usage_playkey AS k (listener_id, play_id, fingerprint)
         SELECT l.id, i.play_id, i.fingerprint
           FROM usage_incoming i JOIN catalogue_track t ON t.id = i.track_id AND t.release_id = i.release_id, teller l
-         ORDER BY i.play_id
+         ORDER BY i.play_id, i.index
         ON CONFLICT DO NOTHING
-        RETURNING k.play_id
+        RETURNING k.play_id, k.fingerprint
     ), taken AS (
         INSERT INTO usage_play (listener_id, country, play_id, track_id, release_id, format_id,
                                 played_at, seconds_played, mode, user_agent, source, source_id, skew_seconds)
@@ -54,10 +56,10 @@ TAKE: Final = """
                ) END,
                i.play_id, i.track_id, i.release_id, i.format_id, i.played_at,
                i.seconds_played, i.mode, i.user_agent, i.source, i.source_id, %(skew)s
-          FROM usage_incoming i JOIN fresh USING (play_id), teller l
+          FROM usage_incoming i JOIN fresh USING (play_id, fingerprint), teller l
          ORDER BY i.index
     )
-    SELECT i.index FROM usage_incoming i LEFT JOIN fresh f USING (play_id) WHERE f.play_id IS NULL
+    SELECT i.index FROM usage_incoming i LEFT JOIN fresh f USING (play_id, fingerprint) WHERE f.play_id IS NULL
 """
 # What was not new: the fingerprint under which it is known, if it is, and the release its track is on.
 LEFT: Final = """
@@ -67,6 +69,9 @@ LEFT: Final = """
       LEFT JOIN catalogue_track t ON t.id = i.track_id
      WHERE i.index = ANY (%(left)s)
 """
+
+Name: TypeAlias = tuple[UUID, int]
+"""A play's id, and the fingerprint of what it says: of those that share both, only the first is looked at."""
 
 
 class NeverSubscribed(Refusal):
@@ -100,31 +105,33 @@ def take_plays(
     device's clock showed as it sent them: where it is off by more than a minute, every `played_at` is set right by it.
     Raises NeverSubscribed or AccountClosed.
     """
-    faults, duplicates, skew = list(malformed), 0, skew_of(sent_at, now=now)
-    good: dict[UUID, tuple[int, Reported]] = {}
+    faults, skew = list(malformed), skew_of(sent_at, now=now)
+    good: dict[Name, tuple[int, Reported]] = {}
+    repeats: list[tuple[int, int]] = []
     for index, play in plays:
         if detail := fault_in(play, played_at=set_right(play.played_at, skew), now=now):
             faults.append(fault(index, play, "invalid_parameter", detail))
-        elif (twin := good.setdefault(play.play_id, (index, play)))[0] != index:
-            if twin[1].fingerprint() == play.fingerprint():
-                duplicates += 1
-            else:
-                faults.append(conflict(index, play))
-    left = store(listener_id, list(good.values()), skew=skew) if good else []
-    if not good or len(left) == len(good):
+        elif (first := good.setdefault((play.play_id, play.fingerprint()), (index, play))[0]) != index:
+            repeats.append((index, first))
+    left = store(listener_id, good, skew=skew) if good else []
+    if len(left) == len(good):
         check_teller(listener_id)  # nothing was taken: perhaps because of who tells it
-    for not_taken in left:
-        if (no := not_taken.fault()) is not None:
-            faults.append(no)
-        else:
-            duplicates += 1
-    faults.sort(key=lambda fault: fault.index)
-    return Intake(accepted=len(good) - len(left), duplicates=duplicates, rejected=tuple(faults))
+    refused = {not_taken.index: no for not_taken in left if (no := not_taken.fault()) is not None}
+    refused |= {index: structs.replace(refused[first], index=index) for index, first in repeats if first in refused}
+    accepted = len(good) - len(left)
+    return Intake(
+        accepted=accepted,
+        duplicates=len(good) + len(repeats) - accepted - len(refused),
+        rejected=tuple(sorted([*faults, *refused.values()], key=lambda fault: fault.index)),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotTaken:
-    """A play that was not new, and what the ledger and the mirror know of it."""
+    """A play that was not new, and what the ledger and the mirror know of it.
+
+    `known_as` is the fingerprint of the play that has its id, unless that one came after it.
+    """
 
     index: int
     play: Reported
@@ -149,32 +156,38 @@ def check_teller(listener_id: UUID) -> None:
         raise NeverSubscribed("plays are taken from listeners who have, or had, a subscription")
 
 
-def store(listener_id: UUID, plays: Sequence[tuple[int, Reported]], *, skew: timedelta) -> list[NotTaken]:
+def store(listener_id: UUID, plays: Mapping[Name, tuple[int, Reported]], *, skew: timedelta) -> list[NotTaken]:
     """Write what is new, in one transaction; the plays that were not."""
     connection.stage("usage_incoming", STAGE)  # type: ignore[attr-defined]
     with transaction.atomic(), connection.prepared() as cursor:  # type: ignore[attr-defined]
         with cursor.copy(COPY) as copy:
             copy.set_types(TYPES)
-            for index, play in plays:
-                copy.write_row(row_of(index, play, skew))
+            for (_, fingerprint), (index, play) in plays.items():
+                copy.write_row(row_of(index, play, fingerprint, skew))
         cursor.execute(TAKE, {"listener": listener_id, "skew": int(skew.total_seconds())})
         left = [index for (index,) in cursor.fetchall()]
         if not left:
             return []
         cursor.execute(LEFT, {"listener": listener_id, "left": left})
-        by_index = dict(plays)
+        by_index = dict(plays.values())
+        taken = {by_index[index].play_id: index for index in by_index.keys() - set(left)}
         return [
-            NotTaken(index=index, play=by_index[index], known_as=known_as, release_id=release_id)
+            NotTaken(
+                index=index,
+                play=by_index[index],
+                known_as=known_as if taken.get(by_index[index].play_id, -1) < index else None,
+                release_id=release_id,
+            )
             for index, known_as, release_id in cursor.fetchall()
         ]
 
 
-def row_of(index: int, play: Reported, skew: timedelta) -> tuple[Any, ...]:
+def row_of(index: int, play: Reported, fingerprint: int, skew: timedelta) -> tuple[Any, ...]:
     """The play in the staging table's columns."""
     return (
         index,
         play.play_id,
-        play.fingerprint(),
+        fingerprint,
         play.track_id,
         play.release_id,
         play.format_id,

@@ -104,6 +104,51 @@ def test_the_first_stands_where_an_id_comes_back_with_other_content(
     assert (kept.track_id, kept.seconds_played) == (one.pk, 120)
 
 
+OFF_THE_MAP: list[tuple[dict[str, Any], str]] = [
+    ({"track_id": 999_999_999}, "track_not_found"),
+    ({"release_id": 999_999}, "invalid_parameter"),
+]
+
+
+@pytest.mark.parametrize(("change", "code"), OFF_THE_MAP)
+def test_one_that_the_catalogue_does_not_know_costs_no_good_twin(
+    phone: Api, track: Track, change: Any, code: str
+) -> None:
+    good = play(track.pk, played_at=ago(minutes=5))
+
+    body = verdict(phone.post("plays", {"plays": [good | change, good | change | {"seconds_played": 7}, good, good]}))
+
+    assert (body["accepted"], body["duplicates"]) == (1, 1)
+    assert [(no["index"], no["code"]) for no in body["rejected"]] == [(0, code), (1, code)]
+    assert Play.objects.get().track_id == track.pk
+
+
+@pytest.mark.parametrize(("change", "code"), OFF_THE_MAP)
+def test_a_twin_of_a_rejected_one_is_rejected_too(phone: Api, track: Track, change: Any, code: str) -> None:
+    bad = play(track.pk, played_at=ago(minutes=5)) | change
+
+    body = verdict(phone.post("plays", {"plays": [bad, play(track.pk, played_at=ago(minutes=1)), bad]}))
+
+    assert (body["accepted"], body["duplicates"]) == (1, 0)
+    assert [(no["index"], no["play_id"], no["code"]) for no in body["rejected"]] == [
+        (0, bad["play_id"], code),
+        (2, bad["play_id"], code),
+    ]
+
+
+@pytest.mark.parametrize(("change", "code"), OFF_THE_MAP)
+def test_the_first_stands_against_one_that_the_catalogue_does_not_know(
+    phone: Api, track: Track, change: Any, code: str
+) -> None:
+    good = play(track.pk, played_at=ago(minutes=5))
+
+    for accepted, duplicates in ((1, 0), (0, 1)):
+        body = verdict(phone.post("plays", {"plays": [good, good | change]}))
+
+        assert (body["accepted"], body["duplicates"]) == (accepted, duplicates)
+        assert [(no["index"], no["code"]) for no in body["rejected"]] == [(1, "play_id_conflict")]
+
+
 def test_a_listener_cannot_take_anothers_play_id(
     phone: Api, track: Track, make_listener: Any, subscribe: Any, api: Any
 ) -> None:
@@ -276,6 +321,20 @@ def test_costs_a_constant_number_of_queries(
     for count in (1, 400):
         with django_assert_num_queries(4):  # BEGIN, COPY, one statement, COMMIT
             report(count)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twins_cost_one_query_however_many_they_are(
+    phone: Api, track: Track, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    phone.post("plays", {"plays": [play(track.pk, played_at=ago(minutes=1))]})
+    twin = play(track.pk, played_at=ago(minutes=5))
+    bad = [twin | {"track_id": 999_999_999, "seconds_played": number} for number in range(400)]
+
+    with django_assert_num_queries(5):  # and what the ledger and the catalogue know of those that were not taken
+        body = verdict(phone.post("plays", {"plays": [*bad, twin, *bad[:50]]}))
+
+    assert (body["accepted"], len(body["rejected"])) == (1, 450)
 
 
 def test_history_shows_where_each_play_stands(phone: Api, track: Track) -> None:
