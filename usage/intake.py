@@ -75,9 +75,9 @@ Name: TypeAlias = tuple[UUID, int]
 
 
 class NeverSubscribed(Refusal):
-    """The platform takes no plays of a listener who never had a subscription (its code 1003)."""
+    """The platform takes no plays of a listener who never had a subscription."""
 
-    code, kind, platform_code = "no_subscription", Kind.DENIED, 1003
+    code, kind, platform_code = "no_subscription", Kind.DENIED, 2002
 
 
 @dataclass(frozen=True, kw_only=True)

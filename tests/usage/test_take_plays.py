@@ -299,7 +299,7 @@ def test_refuses_whoever_never_subscribed(listener: Listener, api: Callable[[Lis
         api(listener).post("plays", {"plays": [play(track.pk, played_at=ago(hours=1))]}), 403, "no_subscription"
     )
 
-    assert body["platform_code"] == 1003
+    assert body["platform_code"] == 2002
     assert not Play.objects.exists()
 
 
