@@ -17,6 +17,7 @@ from web.bodies import parse_json
 MOST: Final = 500
 # Half a character is msgspec's own error, a byte that is not UTF-8 is Python's.
 UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+BAD_TEXT: Final = "a text holds NUL, half a character, or bytes that are not UTF-8"
 MISSING: Final = re.compile(r"missing required field `(\w+)`")
 
 
@@ -42,14 +43,9 @@ class Letter:
     sent_at: datetime | None = None
 
 
-class Named(msgspec.Struct):
-    play_id: Any = None
-
-
 read_plays = msgspec.json.Decoder(Plays).decode
 read_raw_plays = msgspec.json.Decoder(RawPlays).decode
 read_play = msgspec.json.Decoder(Reported).decode
-read_name = msgspec.json.Decoder(Named).decode
 
 
 def letter_in(body: bytes) -> Letter:
@@ -79,7 +75,7 @@ def one_by_one(body: bytes) -> Letter:
         try:
             play = read_play(item)
             if any("\x00" in (text or "") for text in (play.user_agent, play.source, play.source_id)):
-                raise ValueError("a text holds NUL")
+                raise ValueError(BAD_TEXT)
             plays.append((index, play))
         except UNREADABLE as error:
             faults.append(fault_from(index, item, error))
@@ -120,15 +116,21 @@ def check_length(items: list[Any]) -> None:
 
 def fault_from(index: int, item: msgspec.Raw, error: Exception) -> Fault:
     """What is wrong with one play, with its id where it has one."""
-    text = str(error)
-    missing = MISSING.search(text)
-    try:
-        name = read_name(item).play_id
-    except UNREADABLE:
-        name = None
+    detail = str(error) if isinstance(error, msgspec.ValidationError) else BAD_TEXT
+    missing = MISSING.search(detail)
     return Fault(
         index=index,
-        play_id=name[:64] if isinstance(name, str) else None,
+        play_id=name_in(item),
         code="missing_parameter" if missing else "invalid_parameter",
-        detail=f"{missing[1]} is missing" if missing else text[:200],
+        detail=f"{missing[1]} is missing" if missing else detail[:200],
     )
+
+
+def name_in(item: msgspec.Raw) -> str | None:
+    """A play's id as it was sent, also where another of its texts cannot be read: the device knows it by that."""
+    try:
+        told = json.loads(bytes(item).decode(errors="replace"))
+    except UNREADABLE:
+        return None
+    name = told.get("play_id") if isinstance(told, dict) else None
+    return name[:64].encode(errors="replace").decode() if isinstance(name, str) else None

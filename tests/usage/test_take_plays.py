@@ -214,6 +214,16 @@ def test_a_text_that_was_cut_costs_no_good_play(phone: Api, track: Track, name: 
     assert [no["index"] for no in answer["rejected"]] == [1]
 
 
+@pytest.mark.parametrize("cut", [b"caf\xe9", b"\xff", b"\\ud83d", b"\\udc00x", b"\\u0000"])
+def test_one_whose_text_was_cut_is_told_by_its_id(phone: Api, track: Track, cut: bytes) -> None:
+    bad = play(track.pk, played_at=ago(minutes=1), user_agent="CUT")
+
+    (no,) = verdict(phone.post("plays", json.dumps({"plays": [bad]}).encode().replace(b"CUT", cut)))["rejected"]
+
+    assert (no["play_id"], no["code"]) == (bad["play_id"], "invalid_parameter")
+    assert "a text holds" in no["detail"]
+
+
 @pytest.mark.parametrize("bad", [None, 7, "play", [], [[]], {}])
 def test_something_that_is_no_play_at_all(phone: Api, track: Track, bad: Any) -> None:
     body = verdict(phone.post("plays", {"plays": [bad, play(track.pk, played_at=ago(minutes=1))]}))
