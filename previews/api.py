@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
+import msgspec
 from django.contrib import admin
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -16,23 +15,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import Listener
+from accounts.http import listener_of
 from catalogue.lookup import ear_of
 from catalogue.shapes import Ear
 from desk.rows import may_view
 from kernel.errors import InvalidParameter
 from kernel.values import INT32, is_country
-from massivemusic.previews import MOST
 from previews.clips import issue_clip
+from previews.intake import Heard, take_previews
 from previews.models import PreviewPlay
-from previews.reporting import Heard, Played, take_previews
-from usage.rules import FUTURE_TOLERANCE, REPORTABLE
-from web.bodies import expect_object
-from web.callers import IsListener, ListenerRequest, listener_id_of
-from web.fields import Instant
-from web.params import uuid_of
+from previews.rules import LONGEST, Played
+from usage.reading import MOST, Reader
+from usage.rules import USER_AGENT_LIMIT
+from usage.shapes import Verdicts
+from web.bodies import expect_object, json_bytes
+from web.callers import IsListener, ListenerRequest
 
-LONGEST: Final = 600  # seconds; a clip has about thirty
+letter_in = Reader(Played).letter_in
 
 
 class ClipShape(serializers.Serializer[Any]):
@@ -49,18 +48,12 @@ class PlayedInput(serializers.Serializer[Any]):
 
     play_id = serializers.UUIDField()
     track_id = serializers.IntegerField(min_value=1, max_value=INT32)
-    played_at = Instant(help_text="with offset, at most 61 days ago")
+    played_at = serializers.DateTimeField(help_text="with offset, at most 61 days ago")
     seconds_played = serializers.IntegerField(min_value=0, max_value=LONGEST)
-    user_agent = serializers.CharField(help_text="device model and app version")
+    user_agent = serializers.CharField(help_text=f"device model and app version; cut at {USER_AGENT_LIMIT} characters")
 
     class Meta:
         ref_name = "PreviewPlay"
-
-    def validate_played_at(self, played_at: datetime) -> datetime:
-        now = timezone.now()
-        if not now - REPORTABLE < played_at <= now + FUTURE_TOLERANCE:
-            raise serializers.ValidationError("must lie within the last 61 days")
-        return played_at
 
 
 class OneClip(APIView):
@@ -81,38 +74,32 @@ class Previews(APIView):
     limit_scope = "plays"
 
     class Input(serializers.Serializer[Any]):
-        plays = serializers.ListField(child=serializers.DictField(), min_length=1, max_length=MOST)
+        plays = serializers.ListField(child=PlayedInput(), min_length=1, max_length=MOST)
+        sent_at = serializers.DateTimeField(
+            required=False,
+            allow_null=True,
+            help_text="what the device's clock shows now; a wrong one is set right by it",
+        )
 
         class Meta:
             ref_name = "PreviewReport"
 
-    class Output(serializers.Serializer[Any]):
-        class Rejected(serializers.Serializer[Any]):
-            index = serializers.IntegerField()
-            play_id = serializers.CharField(allow_null=True)
-            code = serializers.CharField()
-            detail = serializers.CharField()
-
-            class Meta:
-                ref_name = "RejectedPreview"
-
-        accepted = serializers.IntegerField()
-        duplicates = serializers.IntegerField()
-        rejected = Rejected(many=True)
-
-        class Meta:
-            ref_name = "PreviewVerdicts"
-
-    @extend_schema(operation_id="previews_report", request=Input, responses=Output)
+    @extend_schema(operation_id="previews_report", request=Input, responses=Verdicts)
     def post(self, request: ListenerRequest) -> Response:
-        """Report 1 to 500 clips that were played; durable before the answer. A bad one never costs a good one."""
-        letter = self.Input(data=request.data)
-        letter.is_valid(raise_exception=True)
-        listener = Listener.objects.get(pk=listener_id_of(request))
-        by = Heard(user_id=listener.platform_id, country=listener.country, listener_id=listener.pk)
-        good, rejected = sorted_out(letter.validated_data["plays"])
-        accepted = take_previews(by, good)
-        return Response({"accepted": accepted, "duplicates": len(good) - accepted, "rejected": rejected})
+        """Report 1 to 500 clips that were played, gzipped or not; durable before the answer.
+
+        A bad one never costs a good one.
+        """
+        letter = letter_in(json_bytes(request._request, gzip_allowed=True))
+        listener = listener_of(request)
+        taken = take_previews(
+            Heard(user_id=listener.platform_id, country=listener.country, listener_id=listener.pk),
+            letter.plays,
+            malformed=letter.faults,
+            sent_at=letter.sent_at,
+            now=timezone.now(),
+        )
+        return Response(msgspec.to_builtins(taken))
 
 
 class IsStaffWithTracks(BasePermission):
@@ -137,32 +124,20 @@ class DeskClip(APIView):
         """It was played: told to the platform as heard while a playlist was made."""
         expect_object(request.data)
         told: dict[str, Any] = dict(request.data)
-        shape = PlayedInput(data=told | {"track_id": track_id, "user_agent": agent_of(request)})
-        shape.is_valid(raise_exception=True)
+        try:
+            play = msgspec.convert(told | {"track_id": track_id, "user_agent": agent_of(request)}, Played)
+        except msgspec.ValidationError as error:
+            raise InvalidParameter(str(error)) from None
         by = Heard(user_id=f"staff-{request.user.pk}", country=country_in(request), usage=PreviewPlay.Usage.CREATION)
-        return Response({"accepted": take_previews(by, [Played(**shape.validated_data)])})
+        taken = take_previews(by, [(0, play)], now=timezone.now())
+        if taken.rejected:
+            raise InvalidParameter(taken.rejected[0].detail)
+        return Response({"accepted": taken.accepted})
 
 
 def clip(track_id: int, ear: Ear) -> Response:
     issued = issue_clip(track_id=track_id, ear=ear)
     return Response(ClipShape(issued).data, headers={"Cache-Control": "no-store"})
-
-
-def sorted_out(told: Sequence[Any]) -> tuple[list[Played], list[dict[str, Any]]]:
-    """What can be reported, and a verdict on each of the others."""
-    good: list[Played] = []
-    rejected: list[dict[str, Any]] = []
-    for index, each in enumerate(told):
-        shape = PlayedInput(data=each)
-        if shape.is_valid():
-            good.append(Played(**shape.validated_data))
-            continue
-        fault = "; ".join(f"{name}: {' '.join(map(str, faults))}" for name, faults in shape.errors.items())
-        play_id = each.get("play_id")
-        rejected.append({
-            "index": index, "play_id": play_id if uuid_of(play_id) else None, "code": "invalid_play", "detail": fault,
-        })  # fmt: skip
-    return good, rejected
 
 
 def country_in(request: Request) -> str:

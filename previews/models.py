@@ -29,6 +29,7 @@ class PreviewPlay(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     play_id = models.UUIDField(help_text="the device’s own: sent again with it, a play counts once")
+    fingerprint = models.BigIntegerField(help_text="of what the device told under that id")
     listener = models.ForeignKey(
         "accounts.Listener", on_delete=models.PROTECT, null=True, blank=True, related_name="previews"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -17,47 +16,13 @@ from kernel.values import add_months
 from massivemusic.previews import MOST
 from outbox.actions import Draft, send_all
 from previews.models import PreviewPlay
-from usage.rules import SETTLED, USER_AGENT_LIMIT
+from usage.rules import SETTLED
 
 State = PreviewPlay.State
 
 AT_ONCE: Final = 20 * MOST
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heard:
-    """Who heard clips, and where."""
-
-    user_id: str
-    country: str
-    listener_id: UUID | None = None
-    usage: str = PreviewPlay.Usage.VIEW
-
-
-@dataclass(frozen=True, kw_only=True)
-class Played:
-    """One clip that was played: well-formed, and of a time that can be reported."""
-
-    play_id: UUID
-    track_id: int
-    played_at: datetime
-    seconds_played: int
-    user_agent: str
-
-
-def take_previews(by: Heard, plays: Sequence[Played]) -> int:
-    """Keep plays that nobody has told of yet; how many those were. Durable before it returns."""
-    own = PreviewPlay.objects.filter(user_id=by.user_id, play_id__in=[play.play_id for play in plays])
-    known = set(own.values_list("play_id", flat=True))
-    fresh = {play.play_id: play for play in plays if play.play_id not in known}
-    rows = [
-        PreviewPlay(**vars(by), **vars(play) | {"user_agent": play.user_agent[:USER_AGENT_LIMIT]})
-        for play in fresh.values()
-    ]
-    PreviewPlay.objects.bulk_create(rows, ignore_conflicts=True)
-    return len(rows)
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ from usage.intake import take_plays
 from usage.models import Play
 from usage.reading import MOST, letter_in
 from usage.rules import USER_AGENT_LIMIT, Mode
+from usage.shapes import Verdicts
 from web.bodies import json_bytes
 from web.callers import ListenerRequest, listener_id_of
 from web.express import ExpressView
@@ -39,20 +40,6 @@ class PlayInput(serializers.Serializer[Any]):
         required=False, allow_null=True, max_length=128
     )
     source_id = serializers.CharField(required=False, allow_null=True, max_length=128)
-
-
-class Verdicts(serializers.Serializer[Any]):
-    """One verdict per play, by its index; those not named were accepted or are duplicates."""
-
-    class Rejected(serializers.Serializer[Any]):
-        index = serializers.IntegerField()
-        play_id = serializers.CharField(allow_null=True)
-        code = serializers.CharField()
-        detail = serializers.CharField()
-
-    accepted = serializers.IntegerField()
-    duplicates = serializers.IntegerField()
-    rejected = Rejected(many=True)
 
 
 class PlayShape(serializers.ModelSerializer[Play]):

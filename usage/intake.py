@@ -18,7 +18,18 @@ from msgspec import structs
 from accounts.actions import AccountClosed
 from accounts.models import Listener
 from kernel.errors import Kind, Refusal
-from usage.rules import USER_AGENT_LIMIT, Fault, Reported, fault_in, set_right, skew_of
+from usage.rules import (
+    USER_AGENT_LIMIT,
+    Fault,
+    Intake,
+    Reported,
+    conflict,
+    fault_in,
+    set_right,
+    skew_of,
+    unknown_track,
+    wrong,
+)
 
 STAGE: Final = """
     CREATE TEMPORARY TABLE IF NOT EXISTS usage_incoming (
@@ -80,15 +91,6 @@ class NeverSubscribed(Refusal):
     code, kind, platform_code = "no_subscription", Kind.DENIED, 2002
 
 
-@dataclass(frozen=True, kw_only=True)
-class Intake:
-    """What became of a request's plays; every one is counted exactly once."""
-
-    accepted: int
-    duplicates: int
-    rejected: tuple[Fault, ...]
-
-
 def take_plays(
     *,
     listener_id: UUID,
@@ -110,7 +112,7 @@ def take_plays(
     repeats: list[tuple[int, int]] = []
     for index, play in plays:
         if detail := fault_in(play, played_at=set_right(play.played_at, skew), now=now):
-            faults.append(fault(index, play, "invalid_parameter", detail))
+            faults.append(wrong(index, play.play_id, detail))
         elif (first := good.setdefault((play.play_id, play.fingerprint()), (index, play))[0]) != index:
             repeats.append((index, first))
     left = store(listener_id, good, skew=skew) if good else []
@@ -141,10 +143,10 @@ class NotTaken:
     def fault(self) -> Fault | None:
         """Why it was refused; None for one that has been taken before."""
         if self.known_as is not None:
-            return None if self.known_as == self.play.fingerprint() else conflict(self.index, self.play)
+            return None if self.known_as == self.play.fingerprint() else conflict(self.index, self.play.play_id)
         if self.release_id is None:
-            return fault(self.index, self.play, "track_not_found", "there is no such track")
-        return fault(self.index, self.play, "invalid_parameter", "release_id: the track is not on this release")
+            return unknown_track(self.index, self.play.play_id)
+        return wrong(self.index, self.play.play_id, "release_id: the track is not on this release")
 
 
 def check_teller(listener_id: UUID) -> None:
@@ -198,11 +200,3 @@ def row_of(index: int, play: Reported, fingerprint: int, skew: timedelta) -> tup
         play.source or "",
         play.source_id or "",
     )
-
-
-def fault(index: int, play: Reported, code: str, detail: str) -> Fault:
-    return Fault(index=index, play_id=str(play.play_id), code=code, detail=detail)
-
-
-def conflict(index: int, play: Reported) -> Fault:
-    return fault(index, play, "play_id_conflict", "this play_id has been reported with other content")

@@ -1,4 +1,5 @@
-"""A request's plays, read at speed: one pass by msgspec, the verdict per play, nothing thrown away."""
+"""A request's plays, of subscribers or of clips, read at speed: one pass by msgspec, the verdict per play, nothing
+thrown away."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -21,12 +22,15 @@ BAD_TEXT: Final = "a text holds NUL, half a character, or bytes that are not UTF
 MISSING: Final = re.compile(r"missing required field `(\w+)`")
 
 
+Item = TypeVar("Item", bound=msgspec.Struct)
+
+
 class Sent(msgspec.Struct, kw_only=True):
     sent_at: Instant | None = None
 
 
-class Plays(Sent, kw_only=True):
-    plays: list[Reported]
+class Plays(Sent, Generic[Item], kw_only=True):
+    plays: list[Item]
 
 
 class RawPlays(Sent, kw_only=True):
@@ -34,52 +38,57 @@ class RawPlays(Sent, kw_only=True):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Letter:
+class Letter(Generic[Item]):
     """A request's well-formed plays with their positions, the faults of the others, and what the device's clock showed
     when it sent them, if it says."""
 
-    plays: list[tuple[int, Reported]]
+    plays: list[tuple[int, Item]]
     faults: list[Fault] = field(default_factory=list)
     sent_at: datetime | None = None
 
 
-read_plays = msgspec.json.Decoder(Plays).decode
+class Reader(Generic[Item]):
+    """Reads requests of one kind of play."""
+
+    def __init__(self, kind: type[Item]) -> None:
+        self.read_plays = msgspec.json.Decoder(Plays[kind]).decode  # type: ignore[valid-type]
+        self.read_play = msgspec.json.Decoder(kind).decode
+
+    def letter_in(self, body: bytes) -> Letter[Item]:
+        """A request's plays, 1 to 500 in all.
+
+        Raises MissingParameter or InvalidParameter when the body as a whole is not a list of plays, and
+        NotJSON when it is no JSON.
+        """
+        if b"\\u0000" not in body:  # the only way a text of ours could hold NUL, which PostgreSQL does not take
+            try:
+                told = self.read_plays(body)
+            except UNREADABLE:
+                pass  # something is wrong somewhere: one by one, then
+            else:
+                check_length(told.plays)
+                return Letter(plays=list(enumerate(told.plays)), sent_at=told.sent_at)
+        return self.one_by_one(body)
+
+    def one_by_one(self, body: bytes) -> Letter[Item]:
+        """As `letter_in`, for bodies in which some play is bad."""
+        items, sent_at = items_in(body)
+        check_length(items)
+        plays: list[tuple[int, Item]] = []
+        faults: list[Fault] = []
+        for index, item in enumerate(items):
+            try:
+                play = self.read_play(item)
+                if any(isinstance(value, str) and "\x00" in value for value in msgspec.structs.astuple(play)):
+                    raise ValueError(BAD_TEXT)
+                plays.append((index, play))
+            except UNREADABLE as error:
+                faults.append(fault_from(index, item, error))
+        return Letter(plays=plays, faults=faults, sent_at=sent_at)
+
+
 read_raw_plays = msgspec.json.Decoder(RawPlays).decode
-read_play = msgspec.json.Decoder(Reported).decode
-
-
-def letter_in(body: bytes) -> Letter:
-    """A request's plays, 1 to 500 in all.
-
-    Raises MissingParameter or InvalidParameter when the body as a whole is not a list of plays, and
-    NotJSON when it is no JSON.
-    """
-    if b"\\u0000" not in body:  # the only way a text of ours could hold NUL, which PostgreSQL does not take
-        try:
-            told = read_plays(body)
-        except UNREADABLE:
-            pass  # something is wrong somewhere: one by one, then
-        else:
-            check_length(told.plays)
-            return Letter(plays=list(enumerate(told.plays)), sent_at=told.sent_at)
-    return one_by_one(body)
-
-
-def one_by_one(body: bytes) -> Letter:
-    """As `letter_in`, for bodies in which some play is bad."""
-    items, sent_at = items_in(body)
-    check_length(items)
-    plays: list[tuple[int, Reported]] = []
-    faults: list[Fault] = []
-    for index, item in enumerate(items):
-        try:
-            play = read_play(item)
-            if any("\x00" in (text or "") for text in (play.user_agent, play.source, play.source_id)):
-                raise ValueError(BAD_TEXT)
-            plays.append((index, play))
-        except UNREADABLE as error:
-            faults.append(fault_from(index, item, error))
-    return Letter(plays=plays, faults=faults, sent_at=sent_at)
+letter_in = Reader(Reported).letter_in
 
 
 def items_in(body: bytes) -> tuple[list[msgspec.Raw], datetime | None]:

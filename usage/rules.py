@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal
@@ -64,10 +65,15 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
         facts = FACTS.pack(
             self.track_id, self.release_id, self.format_id, instant, self.seconds_played, MODES[self.mode]
         )
-        return int.from_bytes(hashlib.blake2b(facts, digest_size=8).digest(), "big") >> 1
+        return digest(facts)
 
 
 FACTS: Final = struct.Struct(">iiiqiB")
+
+
+def digest(facts: bytes) -> int:
+    """63 bits by which facts are known again."""
+    return int.from_bytes(hashlib.blake2b(facts, digest_size=8).digest(), "big") >> 1
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +83,28 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     play_id: str | None
     code: str
     detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """What became of a request's plays; every one is counted exactly once."""
+
+    accepted: int
+    duplicates: int
+    rejected: tuple[Fault, ...]
+
+
+def wrong(index: int, play_id: UUID, detail: str) -> Fault:
+    return Fault(index=index, play_id=str(play_id), code="invalid_parameter", detail=detail)
+
+
+def unknown_track(index: int, play_id: UUID) -> Fault:
+    return Fault(index=index, play_id=str(play_id), code="track_not_found", detail="there is no such track")
+
+
+def conflict(index: int, play_id: UUID) -> Fault:
+    detail = "this play_id has been reported with other content"
+    return Fault(index=index, play_id=str(play_id), code="play_id_conflict", detail=detail)
 
 
 def skew_of(sent_at: datetime | None, *, now: datetime) -> timedelta:
@@ -99,14 +127,21 @@ def set_right(played_at: datetime, skew: timedelta) -> datetime | None:
 
 def fault_in(play: Reported, *, played_at: datetime | None, now: datetime) -> str | None:
     """What keeps a well-formed play from ever being reported; None when nothing does. `played_at` is by our clock."""
+    if detail := untimely(played_at, now=now):
+        return detail
+    if play.seconds_played > DAY_SECONDS:
+        return "seconds_played is more than a day"
+    if play.format_id not in FORMATS:
+        return "format_id: the platform has no such format"
+    return None
+
+
+def untimely(played_at: datetime | None, *, now: datetime) -> str | None:
+    """Why the platform would not take a play of that time, by our clock; None when it would."""
     if played_at is None:
         return "played_at lies beyond every calendar"
     if played_at > now + FUTURE_TOLERANCE:
         return "played_at lies in the future"
     if played_at <= now - REPORTABLE:
         return "played_at lies more than 61 days ago"
-    if play.seconds_played > DAY_SECONDS:
-        return "seconds_played is more than a day"
-    if play.format_id not in FORMATS:
-        return "format_id: the platform has no such format"
     return None

@@ -19,6 +19,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('play_id', models.UUIDField(help_text='the device’s own: sent again with it, a play counts once')),
+                ('fingerprint', models.BigIntegerField(help_text='of what the device told under that id')),
                 ('user_id', models.CharField(max_length=255)),
                 ('country', models.CharField(max_length=2)),
                 ('track_id', models.IntegerField()),

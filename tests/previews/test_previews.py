@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 import requests
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -23,7 +25,7 @@ from outbox.models import Message
 from previews.models import PreviewPlay
 from previews.reporting import batch_previews, decide, forget_old_previews
 from tests.downloads.shop import carry
-from tests.helpers import Api, apply_member, expect_problem, offer, release_event, track_member
+from tests.helpers import Api, apply_member, expect_problem, offer, release_event, track_member, zipped
 from tests.massivemusic.behaviours import THE_36, Behaviour, error_json, no, ok
 from tests.massivemusic.stage import Stage
 from tests.massivemusic.test_behaviours import staged
@@ -57,7 +59,13 @@ def told(phone: Api, *plays: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def batched(phone: Api, listener: Listener) -> Callable[[int], UUID]:
+def shelf(shelve: Callable[..., list[Track]]) -> list[Track]:
+    """Tracks 1 to 5."""
+    return shelve(tracks=[track_member(number + 1, number=number + 1) for number in range(5)])
+
+
+@pytest.fixture
+def batched(phone: Api, listener: Listener, shelf: list[Track]) -> Callable[[int], UUID]:
     """Clips in a report that is about to go out."""
 
     def cut(count: int) -> UUID:
@@ -114,6 +122,7 @@ class TestClips:
         expect_problem(phone.get("catalogue/tracks/7/preview"), 404, "track_not_found")
 
 
+@pytest.mark.usefixtures("shelf")
 class TestTaking:
     def test_a_play_counts_once(self, phone: Api, listener: Listener) -> None:
         play = heard()
@@ -125,24 +134,124 @@ class TestTaking:
         assert (kept.user_id, kept.country, kept.usage) == (listener.platform_id, "GB", "view")
 
     def test_a_bad_one_costs_no_good_one(self, phone: Api) -> None:
-        bad: list[Any] = [
-            heard(play_id="7"), heard(track_id=0), heard(track_id="x"), heard(track_id=2**31),
-            heard(played_at="2026-01-01T00:00:00"), heard(played_at="soon"), heard(seconds_played=-1),
-            heard(played_at=rfc3339(timezone.now() - timedelta(days=61))), heard(seconds_played=601),
-            heard(played_at=rfc3339(timezone.now() + timedelta(minutes=5))), heard(user_agent=""), {},
-            heard(user_agent=None),
+        bad: list[tuple[Any, str]] = [
+            (heard(play_id="7"), "play_id"), (heard(play_id=7), "play_id"), (heard(track_id=0), "track_id"),
+            (heard(track_id="x"), "track_id"), (heard(track_id="1"), "track_id"), (heard(track_id=2**31), "track_id"),
+            (heard(played_at="2026-01-01T00:00:00"), "played_at"), (heard(played_at="soon"), "played_at"),
+            (heard(played_at=rfc3339(timezone.now() - timedelta(days=61))), "more than 61 days ago"),
+            (heard(played_at=rfc3339(timezone.now() + timedelta(minutes=5))), "in the future"),
+            (heard(played_at="9999-12-31T23:59:59-12:00"), "played_at"), (heard(seconds_played=-1), "seconds_played"),
+            (heard(seconds_played=601), "seconds_played"), (heard(seconds_played="9"), "seconds_played"),
+            (heard(user_agent=None), "user_agent"), (heard(user_agent="a\x00b"), "NUL"), (7, "object"),
+            (None, "object"),
         ]  # fmt: skip
 
-        verdicts = told(phone, *bad, heard())
+        verdicts = told(phone, *(play for play, _ in bad), heard())
 
         assert (verdicts["accepted"], len(verdicts["rejected"])) == (1, len(bad))
-        assert [each["index"] for each in verdicts["rejected"]] == list(range(len(bad)))
-        assert all(each["detail"] for each in verdicts["rejected"])
+        for index, (refused, (_, named)) in enumerate(zip(verdicts["rejected"], bad, strict=True)):
+            assert (refused["index"], refused["code"]) == (index, "invalid_parameter")
+            assert named in refused["detail"]
 
-    @pytest.mark.parametrize("plays", [[], [heard()] * 501, "x", None, [7]])
-    def test_what_is_no_report_is_refused(self, phone: Api, plays: Any) -> None:
-        assert phone.post("previews", {"plays": plays}).status_code == 400
+    @pytest.mark.parametrize("cut", [b"\xff", b"\\ud83d", b"\\u0000"])
+    def test_one_whose_text_was_cut_is_told_by_its_id(self, phone: Api, cut: bytes) -> None:
+        bad = heard(user_agent="CUT")
+        body = json.dumps({"plays": [bad, heard()]}).encode().replace(b"CUT", cut)
+
+        verdicts = json.loads(phone.post("previews", body).content)
+
+        assert verdicts["accepted"] == 1
+        assert [(each["index"], each["play_id"]) for each in verdicts["rejected"]] == [(0, bad["play_id"])]
+
+    def test_what_is_missing_is_named(self, phone: Api) -> None:
+        (bad,) = told(phone, {name: value for name, value in heard().items() if name != "track_id"})["rejected"]
+
+        assert (bad["code"], bad["detail"]) == ("missing_parameter", "track_id is missing")
+
+    def test_the_first_stands_where_an_id_comes_back_with_other_content(self, phone: Api) -> None:
+        first = heard()
+        changed = [first | change for change in ({"seconds_played": 1}, {"track_id": 2}, {"track_id": 99})]
+
+        for accepted, duplicates in ((1, 0), (0, 1)):
+            verdicts = told(phone, first, *changed)
+
+            assert (verdicts["accepted"], verdicts["duplicates"]) == (accepted, duplicates)
+            assert [(each["index"], each["play_id"], each["code"]) for each in verdicts["rejected"]] == [
+                (index, first["play_id"], "play_id_conflict") for index in (1, 2, 3)
+            ]
+        assert PreviewPlay.objects.get().seconds_played == 29
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_many_at_once_one_is_taken(self, phone: Api) -> None:
+        play = heard()
+
+        def tell(seconds: int) -> dict[str, Any]:
+            try:
+                return told(Api(Client(), token=phone.token), play | {"seconds_played": seconds % 10})
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            verdicts = list(pool.map(tell, range(40)))
+
+        assert sum(each["accepted"] for each in verdicts) == 1
+        assert sum(each["duplicates"] for each in verdicts) == 3
+        assert sum(len(each["rejected"]) for each in verdicts) == 36
+
+    def test_an_unknown_track_costs_no_good_twin(self, phone: Api) -> None:
+        good = heard()
+        bad = good | {"track_id": 99}
+
+        verdicts = told(phone, bad, good, bad, good)
+
+        assert (verdicts["accepted"], verdicts["duplicates"]) == (1, 1)
+        assert [(each["index"], each["code"]) for each in verdicts["rejected"]] == [
+            (0, "track_not_found"),
+            (2, "play_id_conflict"),
+        ]
+
+    def test_a_wrong_clock_is_set_right(self, phone: Api) -> None:
+        ahead = timezone.now() + timedelta(hours=3)
+        play = heard(played_at=rfc3339(ahead - timedelta(minutes=1)))
+
+        for accepted in (1, 0):
+            body = {"sent_at": rfc3339(ahead), "plays": [play]}
+            assert json.loads(phone.post("previews", body).content)["accepted"] == accepted
+
+        assert PreviewPlay.objects.get().played_at < timezone.now()
+
+    def test_takes_up_to_five_hundred_gzipped(self, phone: Api) -> None:
+        response = phone.post("previews", zipped({"plays": [heard() for _ in range(500)]}), Content_Encoding="gzip")
+
+        assert json.loads(response.content) == {"accepted": 500, "duplicates": 0, "rejected": []}
+
+    def test_costs_a_constant_number_of_queries(
+        self, phone: Api, django_assert_num_queries: Callable[..., Any]
+    ) -> None:
+        for count in (1, 400):
+            # the listener; within a transaction: the lock, what is known of the ids, of the tracks, and what is new
+            with django_assert_num_queries(7):
+                told(phone, *(heard() for _ in range(count)))
+
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [
+            ({"plays": []}, "invalid_parameter"),
+            ({"plays": [{}] * 501}, "invalid_parameter"),
+            ({"plays": "x"}, "invalid_parameter"),
+            ({"plays": None}, "invalid_parameter"),
+            ({}, "missing_parameter"),
+            (b"{", "invalid_json"),
+        ],
+    )
+    def test_what_is_no_report_is_refused(self, phone: Api, body: Any, code: str) -> None:
+        expect_problem(phone.post("previews", body), 400, code)
         assert not PreviewPlay.objects.exists()
+
+    def test_nothing_is_taken_of_an_account_that_is_closed(self, phone: Api, listener: Listener) -> None:
+        Listener.objects.filter(pk=listener.pk).update(closed_at=timezone.now())
+
+        expect_problem(phone.post("previews", {"plays": [heard()]}), 401, "not_authenticated")
 
     def test_a_long_user_agent_is_cut(self, phone: Api) -> None:
         told(phone, heard(user_agent="x" * 999))
@@ -152,7 +261,7 @@ class TestTaking:
 
 class TestReporting:
     def test_reports_hold_five_hundred(self, phone: Api, listener: Listener) -> None:
-        facts = {"user_id": listener.platform_id, "country": "GB", "track_id": 1, "seconds_played": 9}
+        facts = {"user_id": listener.platform_id, "country": "GB", "track_id": 1, "seconds_played": 9, "fingerprint": 1}
         PreviewPlay.objects.bulk_create(
             PreviewPlay(play_id=uuid4(), played_at=timezone.now() - timedelta(minutes=1), **facts) for _ in range(1001)
         )
@@ -248,6 +357,8 @@ class TestEditors:
         posted = editor.post(f"/admin/clips/{track.pk}?country=GB", body, content_type="application/json")
 
         assert posted.json() == {"accepted": 1}
+        again = body | {"seconds_played": 3}
+        assert editor.post(posted.request["PATH_INFO"] + "?country=GB", again, "application/json").status_code == 400
         play = PreviewPlay.objects.get()
         assert (play.usage, play.listener, play.track_id) == ("creation", None, track.pk)
         assert play.user_id.startswith("staff-")
@@ -262,7 +373,9 @@ class TestEditors:
 
 
 def test_the_platform_counts_what_was_heard(phone: Api, sandbox: Platform, listener: Listener) -> None:
-    track = next(iter(sandbox.release()["tracks"]))["id"]
+    published = sandbox.release()
+    track = published["tracks"][0]["id"]
+    apply_member(release_event(published["id"], tracks=[track_member(track)]))
     told(phone, heard(track), heard(track))
     batch_previews(now=timezone.now())
 
