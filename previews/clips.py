@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 
 from catalogue.reading import tracks_by_id
-from catalogue.rules import Reason, TrackNotFound, TrackUnavailable, Use
+from catalogue.rules import Reason, TrackNotFound, TrackUnavailable, Use, Verdict
 from catalogue.shapes import Ear, verdict_on
+from kernel.values import rfc3339
 from massivemusic.previews import preview_url
 from outbox.platform import platform
 
@@ -33,10 +36,19 @@ def issue_clip(*, track_id: int, ear: Ear) -> Clip:
         raise TrackNotFound("there is no such track")
     verdicts = [verdict_on(track, ear, use=use) for use in (Use.STREAM, Use.DOWNLOAD)]
     if not any(verdict.playable for verdict in verdicts):
-        reason = next((each.reason for each in verdicts if each.reason not in {None, Reason.USE}), Reason.USE)
-        raise TrackUnavailable("nothing of the track can be heard there and then", reason=reason)
+        raise unavailable(verdicts)
     return Clip(
         track_id=track_id,
         url=preview_url(platform(), track_id=track_id, country=ear.country),
         expires_at=ear.at + timedelta(seconds=settings.STREAM_URL_SECONDS),
     )
+
+
+def unavailable(verdicts: Sequence[Verdict]) -> TrackUnavailable:
+    """The refusal that both uses give: by what keeps it from one for which it is offered, and from when one may be."""
+    reason = next((each.reason for each in verdicts if each.reason is not Reason.USE), Reason.USE)
+    starts = [each.available_from for each in verdicts if each.reason is Reason.NOT_YET and each.available_from]
+    members: dict[str, Any] = {"reason": reason}
+    if reason is Reason.NOT_YET and starts:
+        members["available_from"] = rfc3339(min(starts))
+    return TrackUnavailable("nothing of the track can be heard there and then", **members)

@@ -118,6 +118,29 @@ class TestClips:
 
         assert problem["reason"] == reason
 
+    @pytest.mark.parametrize(
+        ("streamed", "sold", "soonest"),
+        [
+            ("2090-01-01T00:00:00Z", None, "2090-01-01T00:00:00Z"),
+            (None, "2091-01-01T00:00:00Z", "2091-01-01T00:00:00Z"),
+            ("2090-01-01T00:00:00Z", "2089-06-01T00:00:00Z", "2089-06-01T00:00:00Z"),
+            ("2090-01-01T00:00:00Z", "2092-01-01T00:00:00Z", "2090-01-01T00:00:00Z"),
+        ],
+    )
+    def test_of_a_pre_release_from_its_first_day(
+        self, phone: Api, track: Track, streamed: str | None, sold: str | None, soonest: str
+    ) -> None:
+        offers = {
+            "subscriptionStreamingAvailability": [offer(start=streamed)] if streamed else [],
+            "downloadAvailability": [offer(start=sold)] if sold else [],
+        }
+        member = release_event(version=2)
+        apply_member(member | {"tracks": [each | offers for each in member["tracks"]]})
+
+        problem = expect_problem(phone.get(f"catalogue/tracks/{track.pk}/preview"), 403, "track_unavailable")
+
+        assert (problem["reason"], problem["available_from"]) == ("NOT_YET", soonest)
+
     def test_of_nothing_unknown(self, phone: Api) -> None:
         expect_problem(phone.get("catalogue/tracks/7/preview"), 404, "track_not_found")
 
