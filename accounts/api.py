@@ -20,7 +20,7 @@ from accounts.http import listener_of
 from accounts.models import Export, Listener
 from web.bodies import AlwaysJSON
 from web.callers import IsListener, ListenerRequest
-from web.fields import country_exists
+from web.fields import Text, Truth, country_exists
 from web.idempotency import keyed
 
 
@@ -38,8 +38,8 @@ class Me(APIView):
             ref_name = "Me"
 
     class Input(serializers.Serializer[Any]):
-        country = serializers.CharField(max_length=2, required=False, validators=[country_exists])
-        explicit_filter = serializers.BooleanField(required=False)
+        country = Text(max_length=2, required=False, validators=[country_exists])
+        explicit_filter = Truth(required=False)
 
         class Meta:
             ref_name = "MeChanges"

@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 from downloads.fetching import Parcel, PurchaseNotFound, Wish, issue_download
 from downloads.models import Purchase
 from downloads.shapes import PurchaseShape
-from kernel.values import INT32
 from web.callers import IsListener, ListenerRequest, listener_id_of
+from web.fields import CatalogueId, Uuid
 from web.idempotency import keyed
 from web.pages import PAGE_PARAMETERS, Pages, page_of
 
@@ -56,12 +56,10 @@ class Downloads(APIView):
     permission_classes = [IsListener]
 
     class Input(serializers.Serializer[Any]):
-        purchase_id = serializers.UUIDField(required=False, allow_null=True, help_text="all of it as a ZIP, or")
-        release_id = serializers.IntegerField(min_value=1, max_value=INT32, required=False, allow_null=True)
-        track_id = serializers.IntegerField(
-            min_value=1, max_value=INT32, required=False, allow_null=True, help_text="without it the release as a ZIP"
-        )
-        format_id = serializers.IntegerField(min_value=1, max_value=INT32, required=False, allow_null=True)
+        purchase_id = Uuid(required=False, allow_null=True, help_text="all of it as a ZIP, or")
+        release_id = CatalogueId(required=False, allow_null=True)
+        track_id = CatalogueId(required=False, allow_null=True, help_text="without it the release as a ZIP")
+        format_id = CatalogueId(required=False, allow_null=True)
 
         class Meta:
             ref_name = "DownloadWish"

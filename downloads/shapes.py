@@ -10,8 +10,7 @@ from rest_framework import serializers
 from downloads.models import Purchase
 from downloads.rules import STANDARD_PACKAGE, price_in
 from kernel.postcodes import postcode_for
-from kernel.values import INT32
-from web.fields import WholeNumber, country_exists, currency_exists
+from web.fields import CatalogueId, Text, country_exists, currency_exists
 
 
 def is_a_price(text: str) -> None:
@@ -19,20 +18,6 @@ def is_a_price(text: str) -> None:
         price_in(text)
     except ValueError as error:
         raise serializers.ValidationError(str(error)) from None
-
-
-class Text(serializers.CharField):
-    """A JSON text: a number is none, since it may have been rounded on its way."""
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class CatalogueId(WholeNumber):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(min_value=1, max_value=INT32, **options)
 
 
 class PurchasePaid(serializers.Serializer[Any]):

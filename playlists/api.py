@@ -16,7 +16,6 @@ from rest_framework.utils.urls import replace_query_param
 
 from catalogue.lookup import CatalogueView, ear_of
 from kernel.errors import InvalidParameter, MissingParameter
-from kernel.values import INT32
 from playlists.actions import (
     add_tracks,
     change_playlist,
@@ -34,6 +33,7 @@ from playlists.rules import AT_ONCE, DESCRIPTION_LIMIT, NAME_LIMIT, PlaylistChan
 from playlists.shapes import ItemShape, PlaylistShape, items_shown, published, told, with_cover
 from web.callers import ListenerRequest, listener_id_of
 from web.etags import IF_MATCH, respond_part, tag_of, version_wanted
+from web.fields import CatalogueId, Text, Uuid
 from web.idempotency import keyed
 from web.pages import PAGE_PARAMETERS, Pages, cursor_of, limit_from, number_in, page_of
 
@@ -65,8 +65,8 @@ def items_page(request: ListenerRequest, playlist_id: UUID) -> tuple[int, list[P
 class Facts(serializers.Serializer[Any]):
     """What a playlist is called, and who may see it."""
 
-    name = serializers.CharField(max_length=NAME_LIMIT)
-    description = serializers.CharField(max_length=DESCRIPTION_LIMIT, required=False, allow_blank=True)
+    name = Text(max_length=NAME_LIMIT)
+    description = Text(max_length=DESCRIPTION_LIMIT, required=False, allow_blank=True)
     visibility = serializers.ChoiceField(choices=["private", "public"], required=False)
 
     class Meta:
@@ -172,20 +172,15 @@ class Items(PlaylistView):
         """Tracks to add: `track_ids`, or `items` with a `track_id` each, or one `track_id`."""
 
         class Wish(serializers.Serializer[Any]):
-            track_id = serializers.IntegerField(min_value=1, max_value=INT32)
+            track_id = CatalogueId()
 
             class Meta:
                 ref_name = "PlaylistItemWish"
 
-        track_ids = serializers.ListField(
-            child=serializers.IntegerField(min_value=1, max_value=INT32),
-            min_length=1,
-            max_length=AT_ONCE,
-            required=False,
-        )
+        track_ids = serializers.ListField(child=CatalogueId(), min_length=1, max_length=AT_ONCE, required=False)
         items = serializers.ListField(child=Wish(), min_length=1, max_length=AT_ONCE, required=False)
-        track_id = serializers.IntegerField(min_value=1, max_value=INT32, required=False)
-        before = serializers.UUIDField(required=False, allow_null=True, help_text="an item; at the end without it")
+        track_id = CatalogueId(required=False)
+        before = Uuid(required=False, allow_null=True, help_text="an item; at the end without it")
 
         class Meta:
             ref_name = "PlaylistItemsWish"
@@ -243,8 +238,8 @@ class Items(PlaylistView):
 
 class Move(PlaylistView):
     class Input(serializers.Serializer[Any]):
-        item_ids = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=AT_ONCE)
-        before = serializers.UUIDField(allow_null=True, help_text="an item, or null for the end")
+        item_ids = serializers.ListField(child=Uuid(), min_length=1, max_length=AT_ONCE)
+        before = Uuid(allow_null=True, help_text="an item, or null for the end")
 
         class Meta:
             ref_name = "PlaylistMove"

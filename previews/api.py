@@ -20,7 +20,7 @@ from catalogue.lookup import ear_of
 from catalogue.shapes import Ear
 from desk.rows import may_view
 from kernel.errors import InvalidParameter
-from kernel.values import INT32, is_country
+from kernel.values import is_country
 from previews.clips import issue_clip
 from previews.intake import Heard, take_previews
 from previews.models import PreviewPlay
@@ -30,6 +30,7 @@ from usage.rules import USER_AGENT_LIMIT
 from usage.shapes import Verdicts
 from web.bodies import expect_object, json_bytes
 from web.callers import IsListener, ListenerRequest
+from web.fields import CatalogueId, Instant, Text, Uuid, WholeNumber
 
 letter_in = Reader(Played).letter_in
 
@@ -46,11 +47,11 @@ class ClipShape(serializers.Serializer[Any]):
 class PlayedInput(serializers.Serializer[Any]):
     """One clip that was played. `play_id` is the device's own UUID: sent again with it, a play counts once."""
 
-    play_id = serializers.UUIDField()
-    track_id = serializers.IntegerField(min_value=1, max_value=INT32)
-    played_at = serializers.DateTimeField(help_text="with offset, at most 61 days ago")
-    seconds_played = serializers.IntegerField(min_value=0, max_value=LONGEST)
-    user_agent = serializers.CharField(help_text=f"device model and app version; cut at {USER_AGENT_LIMIT} characters")
+    play_id = Uuid()
+    track_id = CatalogueId()
+    played_at = Instant(help_text="with offset, at most 61 days ago")
+    seconds_played = WholeNumber(min_value=0, max_value=LONGEST)
+    user_agent = Text(help_text=f"device model and app version; cut at {USER_AGENT_LIMIT} characters")
 
     class Meta:
         ref_name = "PreviewPlay"

@@ -29,6 +29,7 @@ from streaming.refusals import StreamWish
 from web.bodies import AlwaysJSON, json_bytes, parse_json
 from web.callers import IsListener, ListenerRequest, listener_id_of
 from web.express import ExpressView
+from web.fields import CatalogueId, Text, WholeNumber
 from web.idempotency import keyed
 from web.live import event, respond_live
 
@@ -64,23 +65,17 @@ class Streams(ExpressView):
     takes_keys = True
 
     class Input(serializers.Serializer[Any]):
-        track_id = serializers.IntegerField(min_value=1, max_value=INT32)
-        format_id = serializers.IntegerField(
-            min_value=1,
-            max_value=INT32,
-            required=False,
-            allow_null=True,
-            help_text="one of /config, or leave it out and",
-        )
+        track_id = CatalogueId()
+        format_id = CatalogueId(required=False, allow_null=True, help_text="one of /config, or leave it out and")
         accept = serializers.ListField(
-            child=serializers.CharField(max_length=32), min_length=1, max_length=20, required=False, allow_null=True,
+            child=Text(max_length=32), min_length=1, max_length=20, required=False, allow_null=True,
             help_text="the codecs that the device plays, such as aac and mp3, of which the best that fits is chosen",
         )  # fmt: skip
-        max_bitrate = serializers.IntegerField(
+        max_bitrate = WholeNumber(
             min_value=1, max_value=INT32, required=False, allow_null=True, help_text="with accept, in kbit/s"
         )
-        client_id = serializers.CharField(max_length=255, trim_whitespace=False, help_text="the device's own id")
-        release_id = serializers.IntegerField(min_value=1, max_value=INT32, required=False, allow_null=True)
+        client_id = Text(max_length=255, trim_whitespace=False, help_text="the device's own id")
+        release_id = CatalogueId(required=False, allow_null=True)
         delivery = serializers.ChoiceField(choices=["progressive", "hls"], default="progressive")
 
         class Meta:

@@ -17,6 +17,7 @@ from streaming.devices import make_known, note_seen, register_device, remove_dev
 from streaming.models import Device
 from streaming.offline import known_device, turn_off, turn_on
 from web.callers import IsListener, ListenerRequest, listener_id_of
+from web.fields import Text, Truth
 from web.pages import PAGE_PARAMETERS, Pages, page_of
 
 CLIENT_ID = OpenApiParameter(
@@ -80,9 +81,9 @@ class OneDevice(APIView):
     permission_classes = [IsListener]
 
     class Input(serializers.Serializer[Any]):
-        name = serializers.CharField(max_length=255, required=False, allow_blank=True, help_text="Ada’s phone")
-        model = serializers.CharField(max_length=255, required=False, allow_blank=True, help_text="Pixel 9")
-        app_version = serializers.CharField(max_length=64, required=False, allow_blank=True, help_text="2.1.0")
+        name = Text(max_length=255, required=False, allow_blank=True, help_text="Ada’s phone")
+        model = Text(max_length=255, required=False, allow_blank=True, help_text="Pixel 9")
+        app_version = Text(max_length=64, required=False, allow_blank=True, help_text="2.1.0")
 
         class Meta:
             ref_name = "DeviceFacts"
@@ -115,7 +116,7 @@ class OfflineSwitch(APIView):
     permission_classes = [IsListener]
 
     class Input(serializers.Serializer[Any]):
-        enabled = serializers.BooleanField()
+        enabled = Truth()
 
         class Meta:
             ref_name = "OfflineWish"

@@ -18,7 +18,7 @@ from subscriptions.models import Period, Plan, Subscription
 from subscriptions.rules import broken, terms_in
 from subscriptions.shapes import PeriodShape, PlanShape, SubscriptionShape
 from web.callers import IsListener, ListenerRequest, listener_id_of
-from web.fields import Instant
+from web.fields import Instant, Text
 from web.pages import PAGE_PARAMETERS, Pages, page_of
 
 
@@ -81,7 +81,7 @@ class CheckTerms(APIView):
     permission_classes = [AllowAny]
 
     class Input(serializers.Serializer[Any]):
-        plan_code = serializers.SlugRelatedField(slug_field="code", queryset=Plan.objects.all())
+        plan_code = Text(max_length=64)
         activated_at = Instant()
         current_period_start = Instant()
         trial_ends_at = Instant(required=False, allow_null=True)
@@ -89,6 +89,12 @@ class CheckTerms(APIView):
 
         class Meta:
             ref_name = "SubscriptionTerms"
+
+        def validate_plan_code(self, code: str) -> Plan:
+            plan = Plan.objects.filter(code=code).first()
+            if plan is None:
+                raise serializers.ValidationError("there is no such plan")
+            return plan
 
     class Output(serializers.Serializer[Any]):
         class BrokenRule(serializers.Serializer[Any]):

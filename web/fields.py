@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
-from kernel.values import SANE_YEARS, is_country, is_currency
+from kernel.values import INT32, SANE_YEARS, is_country, is_currency
 
 
 class Instant(serializers.DateTimeField):
@@ -41,6 +42,42 @@ class WholeNumber(serializers.IntegerField):
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class CatalogueId(WholeNumber):
+    """A number by which the platform knows something: its int32."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=1, max_value=INT32, **options)
+
+
+class Text(serializers.CharField):
+    """A JSON text: a number is none, since it may have been rounded on its way."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Uuid(serializers.UUIDField):
+    """A UUID as a text; Python would make one of any number."""
+
+    default_error_messages = {"invalid": "Must be a valid UUID."}
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Truth(serializers.BooleanField):
+    """true or false, and no number or word that may stand for either."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return data
 
 
 def country_exists(text: str) -> None:

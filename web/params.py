@@ -22,7 +22,7 @@ def whole_in(request: Request, name: str, *, otherwise: int = 0, most: int) -> i
 def uuid_of(text: object) -> UUID | None:
     """The UUID that a text names; None for anything else."""
     try:
-        return UUID(str(text))
+        return UUID(text) if isinstance(text, str) else None
     except ValueError:
         return None
 
