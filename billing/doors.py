@@ -26,7 +26,7 @@ from billing.models import BillingEvent
 from billing.providers import apple, google, revenuecat, standard, stripe
 from billing.providers.play import keys_at
 from kernel.errors import Kind, Refusal
-from web.bodies import AlwaysJSON, BadEncoding, read_body
+from web.bodies import AlwaysJSON, UnknownEncoding, read_body
 
 
 class NotUnderstood(Refusal):
@@ -201,5 +201,5 @@ def keep(letter: Letter) -> Response:
 def raw_body(request: Request) -> bytes:
     """The bytes exactly as they were signed."""
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise BadEncoding("events are signed as they are sent, so they come without Content-Encoding")
+        raise UnknownEncoding("events are signed as they are sent, so they come without Content-Encoding")
     return read_body(request._request)

@@ -29,8 +29,14 @@ class BodyTooLarge(Refusal):
     code, kind = "body_too_large", Kind.TOO_LARGE
 
 
+class UnknownEncoding(Refusal):
+    """The Content-Encoding is none that is taken here."""
+
+    code, kind = "unsupported_content_encoding", Kind.UNSUPPORTED
+
+
 class BadEncoding(Refusal):
-    """The Content-Encoding is unknown here, or the bytes are not what it says."""
+    """The bytes are not what the Content-Encoding says."""
 
     code, kind = "bad_content_encoding", Kind.INVALID
 
@@ -48,25 +54,26 @@ def cap_for(path: str) -> int:
 
 
 class NotJSONType(Refusal):
-    """The Content-Type is not application/json."""
+    """The Content-Type is not application/json, or names a charset other than UTF-8."""
 
     code, kind = "unsupported_media_type", Kind.UNSUPPORTED
 
 
 def json_bytes(request: HttpRequest, *, gzip_allowed: bool = False) -> bytes:
-    """The body of a hot path that parses for itself. Raises NotJSONType, BodyTooLarge or BadEncoding."""
-    if request.content_type != "application/json":
-        raise NotJSONType("send application/json")
+    """The body of a request for JSON. Raises NotJSONType, UnknownEncoding, BodyTooLarge or BadEncoding."""
+    charset = (request.content_params or {}).get("charset", "utf-8")
+    if request.content_type != "application/json" or charset.lower() != "utf-8":
+        raise NotJSONType("send application/json, in UTF-8")
     return read_body(request, gzip_allowed=gzip_allowed)
 
 
 def read_body(request: HttpRequest, *, gzip_allowed: bool = True) -> bytes:
-    """The request's body, inflated where it says so. Raises BodyTooLarge or BadEncoding."""
+    """The request's body, inflated where it says so. Raises UnknownEncoding, BodyTooLarge or BadEncoding."""
     encoding = request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if encoding in {"", "identity"}:
         return request.body
     if encoding not in {"gzip", "x-gzip"} or not gzip_allowed:
-        raise BadEncoding(f"Content-Encoding {encoding[:40]!r} is not taken here")
+        raise UnknownEncoding(f"Content-Encoding {encoding[:40]!r} is not taken here")
     return inflate(request.body, cap=cap_for(request.path))
 
 
@@ -161,13 +168,13 @@ def refuse_bad_characters(value: Any) -> None:
 
 
 class StrictJSONParser(BaseParser):
-    """DRF's parser for every endpoint of ours: `application/json` and nothing else."""
+    """DRF's parser for every endpoint of ours: `application/json` in UTF-8, and nothing else."""
 
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         request: HttpRequest = parser_context["request"]._request
-        return parse_json(read_body(request, gzip_allowed=False))
+        return parse_json(json_bytes(request))
 
 
 class AlwaysJSON(BaseContentNegotiation):

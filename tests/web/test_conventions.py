@@ -129,6 +129,31 @@ def test_speaks_json_only(api: Any, subscriber: Listener, path: str, content_typ
     expect_problem(api(subscriber).post(path, b"x", Content_Type=content_type), 415, "unsupported_media_type")
 
 
+JSON_PATHS = ["streams", "plays", "subscriptions/check", "offline/copies", "playlists", "previews", "downloads"]
+
+
+@pytest.mark.parametrize("path", JSON_PATHS)
+@pytest.mark.parametrize("charset", ["utf-16", "iso-8859-1", "us-ascii", '"latin-1"', ""])
+def test_speaks_utf_8_only(api: Any, subscriber: Listener, path: str, charset: str) -> None:
+    answer = api(subscriber).post(path, {}, Content_Type=f"application/json; charset={charset}")
+
+    expect_problem(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("path", JSON_PATHS)
+@pytest.mark.parametrize("charset", ["charset=utf-8", "charset=UTF-8", 'Charset="Utf-8"', "profile=x"])
+def test_does_not_mind_how_utf_8_is_named(api: Any, subscriber: Listener, path: str, charset: str) -> None:
+    answer = api(subscriber).post(path, {}, Content_Type=f"Application/JSON; {charset}")
+
+    expect_problem(answer, 400, "missing_parameter")
+
+
+@pytest.mark.parametrize("path", JSON_PATHS)
+@pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip"])
+def test_an_encoding_it_cannot_undo_is_unsupported(api: Any, subscriber: Listener, path: str, encoding: str) -> None:
+    expect_problem(api(subscriber).post(path, {}, Content_Encoding=encoding), 415, "unsupported_content_encoding")
+
+
 def test_refuses_a_body_by_its_announced_length(api: Any, listener: Listener) -> None:
     expect_problem(api(listener).patch("me", b" " * 65537), 413, "body_too_large")
 
