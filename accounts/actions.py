@@ -126,7 +126,7 @@ def forget_again(*, now: datetime) -> int:
 
 def check_country(country: str) -> None:
     if not is_country(country):
-        raise InvalidParameter("country must be an ISO 3166-1 alpha-2 code in upper case")
+        raise InvalidParameter("must be an ISO 3166-1 alpha-2 code in upper case", field="country")
 
 
 def note_first_activation(*, listener: Listener, at: datetime) -> None:

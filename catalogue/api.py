@@ -60,12 +60,12 @@ class Search(CatalogueView):
         """Tracks, releases or artists that hold every word, without regard to case and accents."""
         text = request.query_params.get("q", "").strip()
         if not text:
-            raise MissingParameter("q: say what to look for")
+            raise MissingParameter("say what to look for", field="q")
         if len(text) > MAX_QUERY or "\x00" in text:
-            raise InvalidParameter(f"q may have {MAX_QUERY} characters, and no NUL among them")
+            raise InvalidParameter(f"may have {MAX_QUERY} characters, and no NUL among them", field="q")
         kind = request.query_params.get("type", "track")
         if kind not in KINDS:
-            raise InvalidParameter(f"type must be one of {', '.join(KINDS)}")
+            raise InvalidParameter(f"must be one of {', '.join(KINDS)}", field="type")
         pages = RankedPages()
         for hits in self.ways_to_find(KINDS[kind], text):
             if ids := pages.paginate_queryset(hits, request, self):
@@ -169,8 +169,10 @@ class Availability(CatalogueView):
         params = request.query_params
         use = USES.get(params.get("use", "stream"))
         country = params.get("country", ear.country)
-        if use is None or not is_country(country):
-            raise InvalidParameter(f"use must be one of {', '.join(USES)}; country an ISO 3166-1 alpha-2 code")
+        if use is None:
+            raise InvalidParameter(f"must be one of {', '.join(USES)}", field="use")
+        if not is_country(country):
+            raise InvalidParameter("must be an ISO 3166-1 alpha-2 code in upper case", field="country")
         at = instant_in(request, "at") or ear.at
         asked_for = Ear(country=country, explicit_filter=ear.explicit_filter, at=at)
         verdict = verdict_on(track_of(track_id, asked_for), asked_for, use=use)

@@ -40,12 +40,12 @@ class CatalogueView(APIView):
 def ids_from(text: str) -> list[int]:
     """Up to 50 distinct positive ids, in order. Raises MissingParameter or InvalidParameter."""
     if not text:
-        raise MissingParameter("ids: name at least one")
+        raise MissingParameter("name at least one", field="ids")
     parts = text.split(",")
     if not all(part.isascii() and part.isdigit() and 0 < int(part) <= INT32 for part in parts if len(part) < 11):
-        raise InvalidParameter("ids must be whole numbers separated by commas")
+        raise InvalidParameter("must be whole numbers separated by commas", field="ids")
     if len(parts) > MAX_AT_ONCE or any(len(part) >= 11 for part in parts):
-        raise InvalidParameter(f"ids: at most {MAX_AT_ONCE} whole numbers")
+        raise InvalidParameter(f"at most {MAX_AT_ONCE} whole numbers", field="ids")
     return list(dict.fromkeys(int(part) for part in parts))
 
 
@@ -53,7 +53,7 @@ def codes_from(text: str, *, name: str) -> list[str]:
     """Up to 50 distinct ISRCs or UPCs in their stored form, in order. Raises InvalidParameter."""
     codes = [part.strip().replace("-", "").upper() for part in text.split(",")]
     if len(codes) > MAX_AT_ONCE or not all(CODE.fullmatch(code) for code in codes):
-        raise InvalidParameter(f"{name}: at most {MAX_AT_ONCE} codes of letters and digits, separated by commas")
+        raise InvalidParameter(f"at most {MAX_AT_ONCE} codes of letters and digits, separated by commas", field=name)
     return list(dict.fromkeys(codes))
 
 

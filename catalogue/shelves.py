@@ -39,7 +39,7 @@ class ReleasePages(Pages):
     def get_ordering(self, request: Any, queryset: Any, view: Any) -> Any:
         order = request.query_params.get("order", "-release_date")
         if order not in ORDERS:
-            raise InvalidParameter(f"order must be one of {', '.join(ORDERS)}")
+            raise InvalidParameter(f"must be one of {', '.join(ORDERS)}", field="order")
         return ORDERS[order]
 
 
@@ -78,7 +78,7 @@ class Releases(CatalogueView):
             return self.asked_for(shelf.told(), ids=params.get("ids"), upcs=params.get("upc", ""))
         for name in ("genre", "label"):
             if len(params.get(name, "")) > MAX_WORD or "\x00" in params.get(name, ""):
-                raise InvalidParameter(f"{name} may have {MAX_WORD} characters")
+                raise InvalidParameter(f"may have {MAX_WORD} characters", field=name)
         if genre := params.get("genre"):
             shelf = shelf.filter(genres__contains=[genre])
         if label := params.get("label"):

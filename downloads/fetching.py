@@ -125,5 +125,4 @@ def formats_in(told: Sequence[int]) -> list[Format]:
 
 def not_in(offered: set[int], format_id: int) -> InvalidParameter:
     detail = f"it cannot be had in format {format_id}, but in {', '.join(map(str, sorted(offered)))}"
-    fault = {"pointer": "/format_id", "code": InvalidParameter.code, "detail": detail}
-    return InvalidParameter(f"format_id: {detail}", errors=[fault])
+    return InvalidParameter(detail, field="format_id")

@@ -130,7 +130,7 @@ def order_in(request: ListenerRequest) -> Order:
     """Raises InvalidParameter."""
     text = " ".join(request.query_params.get("sort", "releaseTitle asc").split())
     if text not in SORTS:
-        raise InvalidParameter(f"sort: one of {', '.join(SORTS)}")
+        raise InvalidParameter(f"one of {', '.join(SORTS)}", field="sort")
     return SORTS[text]
 
 
@@ -142,5 +142,5 @@ def wanted_in(request: ListenerRequest) -> Wanted:
     }
     purchase = uuid_of(given["purchase_id"]) if "purchase_id" in given else None
     if purchase is None and "purchase_id" in given:
-        raise InvalidParameter("purchase_id must be the id of one of /purchases")
+        raise InvalidParameter("must be the id of one of /purchases", field="purchase_id")
     return Wanted(listener=listener_id_of(request), purchase=purchase, **numbers)

@@ -43,13 +43,21 @@ class Refusal(Exception):
         self.extra = extra
 
 
-class InvalidParameter(Refusal):
+class ParameterRefusal(Refusal):
+    """Something is wrong with what was sent: the `fault`, of a `field` where it is one that is to blame."""
+
+    def __init__(self, fault: str, *, field: str | None = None, **extra: Any) -> None:
+        super().__init__(fault if field is None else f"{field}: {fault}", **extra)
+        self.fault, self.field = fault, field
+
+
+class InvalidParameter(ParameterRefusal):
     """A field is present and wrong (the guides' 1002)."""
 
     code, kind, platform_code = "invalid_parameter", Kind.INVALID, 1002
 
 
-class MissingParameter(Refusal):
+class MissingParameter(ParameterRefusal):
     """A required field is absent (the guides' 1001)."""
 
     code, kind, platform_code = "missing_parameter", Kind.INVALID, 1001

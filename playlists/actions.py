@@ -156,9 +156,9 @@ def put(playlist: Playlist, track_ids: Sequence[int], *, before: UUID | None, no
 def place(playlist: Playlist, item_ids: Sequence[UUID], *, before: UUID | None) -> None:
     """Items of a playlist that the caller holds, and will save, to their new places: see `move_items`."""
     if len(set(item_ids)) != len(item_ids):
-        raise InvalidParameter("item_ids: an item is named twice")
+        raise InvalidParameter("an item is named twice", field="item_ids")
     if before in item_ids:
-        raise InvalidParameter("before: the item is itself to be moved")
+        raise InvalidParameter("the item is itself to be moved", field="before")
     check_items(playlist, item_ids)
     positions = room_for(playlist, count=len(item_ids), before=before, leaving=item_ids)
     with connection.cursor() as cursor:

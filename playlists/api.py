@@ -192,7 +192,7 @@ class Items(PlaylistView):
             if "track_id" in given:
                 ids = [*ids, given["track_id"]]
             if not ids:
-                raise MissingParameter("track_ids: name at least one track")
+                raise MissingParameter("name at least one track", field="track_ids")
             return ids
 
     class Output(serializers.Serializer[Any]):

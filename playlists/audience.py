@@ -45,7 +45,7 @@ def locales_wanted(request: ListenerRequest) -> frozenset[str] | None:
     if "locale" in request.query_params:
         tag = request.query_params["locale"]
         if not TAG.fullmatch(tag):
-            raise InvalidParameter("locale: a language tag such as en or pt-BR")
+            raise InvalidParameter("a language tag such as en or pt-BR", field="locale")
         return reading([tag])
     tags = list(accepted(request.headers.get("Accept-Language", "")))
     return None if not tags or "*" in tags else reading(tags)

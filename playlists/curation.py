@@ -131,7 +131,7 @@ def lay_out(playlist: Playlist, wanted: Mapping[UUID, int], *, now: datetime) ->
     there = dict(Item.objects.filter(playlist=playlist).values_list("pk", "track_id"))
     coming = [item_id for item_id in wanted if item_id not in there]
     if Item.objects.filter(pk__in=coming).exists():
-        raise InvalidParameter("items: an item is another playlist’s")
+        raise InvalidParameter("an item is another playlist’s", field="items")
     check_tracks({track for item_id, track in wanted.items() if there.get(item_id) != track})
     Item.objects.filter(playlist=playlist, pk__in=there.keys() - wanted.keys()).delete()
     positions = dict(zip(wanted, places(after=None, before=None, count=len(wanted)) or [], strict=True))

@@ -202,9 +202,9 @@ def revision_of(playlist_id: UUID, number: int) -> Revision:
 
 def check_times(begin: datetime, until: datetime | None, *, now: datetime) -> None:
     if begin < now:
-        raise InvalidParameter("publish_at: this instant is over")
+        raise InvalidParameter("this instant is over", field="publish_at")
     if until is not None and until <= begin:
-        raise InvalidParameter("expires_at: it would end before it begins")
+        raise InvalidParameter("it would end before it begins", field="expires_at")
     if any(moment.year not in SANE_YEARS for moment in (begin, until or begin)):
         raise InvalidParameter("publish_at, expires_at: years from 2000 to 2100")
 

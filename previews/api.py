@@ -144,7 +144,7 @@ def clip(track_id: int, ear: Ear) -> Response:
 def country_in(request: Request) -> str:
     country = request.query_params.get("country", "")
     if not is_country(country):
-        raise InvalidParameter("country must be an ISO 3166-1 alpha-2 code in upper case")
+        raise InvalidParameter("must be an ISO 3166-1 alpha-2 code in upper case", field="country")
     return country
 
 

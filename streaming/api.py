@@ -19,7 +19,7 @@ from rest_framework import serializers, status
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from kernel.errors import Kind, MissingParameter, Refusal
+from kernel.errors import InvalidParameter, Kind, MissingParameter, Refusal
 from kernel.values import INT32
 from streaming.actions import IssuedStream, current_stream, issue_stream
 from streaming.holder import release_stream
@@ -162,10 +162,12 @@ def answer(wish: StreamWish, issued: IssuedStream) -> HttpResponse:
 
 
 def device_in(request: ListenerRequest) -> str:
-    """The device that a query names. Raises MissingParameter."""
+    """The device that a query names. Raises MissingParameter or InvalidParameter."""
     client_id: str = request.query_params.get("client_id", "")
-    if not client_id or len(client_id) > 255 or "\x00" in client_id:
-        raise MissingParameter("client_id: name the device, in 1 to 255 characters")
+    if not client_id:
+        raise MissingParameter("name the device", field="client_id")
+    if len(client_id) > 255 or "\x00" in client_id:
+        raise InvalidParameter("1 to 255 characters, and no NUL among them", field="client_id")
     return client_id
 
 

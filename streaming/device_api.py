@@ -29,7 +29,7 @@ CLIENT_ID_ASKED = OpenApiParameter("client_id", str, required=True, description=
 def checked(client_id: str) -> str:
     """Raises InvalidParameter for an id that no device has."""
     if not can_be_told(client_id):
-        raise InvalidParameter("client_id: 1 to 255 characters, none of them a control character")
+        raise InvalidParameter("1 to 255 characters, none of them a control character", field="client_id")
     return client_id
 
 
@@ -37,7 +37,7 @@ def client_id_in(request: Request) -> str:
     """The device that the query names. Raises MissingParameter or InvalidParameter."""
     client_id = request.query_params.get("client_id", "")
     if not client_id:
-        raise MissingParameter("client_id: name the device")
+        raise MissingParameter("name the device", field="client_id")
     return checked(client_id)
 
 

@@ -22,7 +22,7 @@ from django.db import transaction
 
 from accounts.actions import AccountClosed
 from accounts.models import Listener
-from kernel.errors import Kind, Refusal
+from kernel.errors import InvalidParameter, Kind, Refusal
 from massivemusic.client import Client
 from massivemusic.devices import NotInPlan, OfflineStatus, PlacesTaken, read_offline, set_offline
 from massivemusic.errors import InputRefused, PlatformError, Unreadable
@@ -30,7 +30,7 @@ from outbox.actions import Draft, send_all
 from outbox.asking import PlatformUnavailable, asking
 from outbox.models import Message
 from streaming.models import Device
-from streaming.refusals import NoSubscription, wrong
+from streaming.refusals import NoSubscription
 from subscriptions.models import Subscription
 
 STUCK: Final = timedelta(minutes=2)  # longer than any request lives
@@ -166,7 +166,7 @@ def refusal_of(error: PlatformError, switch: Switch, *, limit: int) -> Refusal:
         case NotInPlan() if not is_behind(switch):
             return OfflineNotInPlan("the platform knows of no offline right")
         case InputRefused() if not isinstance(error, NotInPlan):
-            return wrong("client_id", "the platform does not take it")
+            return InvalidParameter("the platform does not take it", field="client_id")
         case _ if error.permanent:  # it has not been told yet who the listener is, or what they have paid for
             return PlatformUnavailable()
     return PlatformUnavailable(error)

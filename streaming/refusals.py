@@ -42,7 +42,7 @@ def format_wanted(wish: StreamWish) -> Format:
         return best_format(wish)
     known = FORMATS.get(wish.format_id)
     if known is None or not known.streamable:
-        raise wrong("format_id", f"format {wish.format_id} cannot be streamed")
+        raise InvalidParameter(f"format {wish.format_id} cannot be streamed", field="format_id")
     return known
 
 
@@ -54,7 +54,7 @@ def best_format(wish: StreamWish) -> Format:
         fitting = [each for each in fitting if (each.bitrate or 0) <= wish.max_bitrate]
     if not fitting:
         there_are = ", ".join(f"{each.codec.lower()} {each.bitrate}" for each in FORMATS.values() if each.streamable)
-        raise wrong("accept", f"nothing fits; there are {there_are}")
+        raise InvalidParameter(f"nothing fits; there are {there_are}", field="accept")
     return max(fitting, key=lambda each: each.bitrate or 0)
 
 
@@ -65,16 +65,10 @@ def refusal_by(who: Standing | None, wish: StreamWish) -> Refusal | None:
     if who.track is None:
         return TrackNotFound("there is no such track")
     if wish.release_id not in {None, who.release_id}:
-        return wrong("release_id", "the track is not on this release")
+        return InvalidParameter("the track is not on this release", field="release_id")
     if not who.subscribed:
         return NoSubscription("no subscription covers this moment")
     return None if who.track.playable else unavailable(who.track)
-
-
-def wrong(field: str, detail: str) -> InvalidParameter:
-    """The refusal that points at one field."""
-    fault = {"pointer": f"/{field}", "code": InvalidParameter.code, "detail": detail}
-    return InvalidParameter(f"{field}: {detail}", errors=[fault])
 
 
 def unavailable(verdict: Verdict) -> TrackUnavailable:

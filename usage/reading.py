@@ -101,7 +101,7 @@ def items_in(body: bytes) -> tuple[list[msgspec.Raw], datetime | None]:
     except UNREADABLE:  # or a text holds half a character, which msgspec minds even in what it does not read
         document = parse_json(body, texts=False)
     if not isinstance(document, dict) or not isinstance(document.get("plays"), list):
-        raise InvalidParameter("the body must be an object with a list of plays")
+        raise no_list(in_object=isinstance(document, dict))
     try:
         sent_at = msgspec.convert({"sent_at": document.get("sent_at")}, Sent).sent_at
     except msgspec.ValidationError as error:
@@ -112,15 +112,22 @@ def items_in(body: bytes) -> tuple[list[msgspec.Raw], datetime | None]:
 def refused(error: msgspec.ValidationError) -> Refusal:
     """Why a whole body is refused."""
     if MISSING.search(str(error)):
-        return MissingParameter("plays: is missing")
+        return MissingParameter("is missing", field="plays")
     if "$.sent_at" in str(error):
-        return InvalidParameter("sent_at: must be an instant with its offset, such as 2026-11-22T02:51:00Z")
-    return InvalidParameter(f"the body must be an object with a list of plays: {error}")
+        return InvalidParameter("must be an instant with its offset, such as 2026-11-22T02:51:00Z", field="sent_at")
+    return no_list(in_object="$.plays" in str(error))
+
+
+def no_list(*, in_object: bool) -> InvalidParameter:
+    """The body is no object, or the `plays` in it are no list."""
+    if in_object:
+        return InvalidParameter("must be a list", field="plays")
+    return InvalidParameter("the body must be an object with a list of plays")
 
 
 def check_length(items: list[Any]) -> None:
     if not 1 <= len(items) <= MOST:
-        raise InvalidParameter(f"plays: send 1 to {MOST} at a time")
+        raise InvalidParameter(f"send 1 to {MOST} at a time", field="plays")
 
 
 def fault_from(index: int, item: msgspec.Raw, error: Exception) -> Fault:

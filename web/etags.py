@@ -49,6 +49,6 @@ def version_wanted(request: Request) -> int | None:
         return None
     tags = [tag.strip() for tag in header.split(",")]
     if not all(re.fullmatch(r'(W/)?"[^"]*"', tag) for tag in tags):
-        raise InvalidParameter("If-Match: an entity tag stands in quotes")
+        raise InvalidParameter("an entity tag stands in quotes", field="If-Match")
     found = [TAG.fullmatch(tag) for tag in tags]
     return max((int(match[1]) for match in found if match), default=-1)

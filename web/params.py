@@ -15,7 +15,7 @@ def whole_in(request: Request, name: str, *, otherwise: int = 0, most: int) -> i
     """A whole number from 1 to `most`. Raises InvalidParameter."""
     text = request.query_params.get(name, str(otherwise))
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
-        raise InvalidParameter(f"{name} must be a whole number from 1 to {most}")
+        raise InvalidParameter(f"must be a whole number from 1 to {most}", field=name)
     return int(text)
 
 
@@ -34,7 +34,7 @@ def instant_in(request: Request, name: str) -> datetime | None:
         return None
     moment = instant_of(text.replace(" ", "+"))  # an unescaped + arrives as a space
     if moment is None:
-        raise InvalidParameter(f"{name} must be an RFC 3339 time with its offset")
+        raise InvalidParameter("must be an RFC 3339 time with its offset", field=name)
     return moment
 
 

@@ -10,7 +10,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from kernel.errors import Kind, Refusal
+from kernel.errors import Kind, ParameterRefusal, Refusal
 from web.trace import current_trace_id
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -71,8 +71,14 @@ def of_refusal(no: Refusal) -> tuple[int, dict[str, Any], dict[str, str]]:
     """A refusal's status, document and headers."""
     status = STATUS[no.kind]
     headers = {"Retry-After": str(no.retry_after)} if no.retry_after is not None else {}
-    body = document(status, detail=no.detail, code=no.code, platform_code=no.platform_code, **no.extra)
+    members = {"errors": [fault_of(no)]} if isinstance(no, ParameterRefusal) else {}
+    body = document(status, detail=no.detail, code=no.code, platform_code=no.platform_code, **members, **no.extra)
     return status, body, headers
+
+
+def fault_of(no: ParameterRefusal) -> dict[str, str]:
+    """As a validated body's faults are told; what stands in the query or a header is pointed at by its name, too."""
+    return {"pointer": "" if no.field is None else f"/{no.field}", "code": no.code, "detail": no.fault}
 
 
 def respond(status: int, *, detail: str, headers: dict[str, str] | None = None, **members: Any) -> HttpResponse:

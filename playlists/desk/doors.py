@@ -82,7 +82,7 @@ class DeskView(APIView):
         asked = self.request.query_params.get("markets", "").upper()
         markets = asked.split(",") if asked else list(playlist.curation.countries or settings.MARKETS)[:MOST_MARKETS]
         if len(markets) > MOST_MARKETS or not all(map(is_country, markets)):
-            raise InvalidParameter(f"markets: at most {MOST_MARKETS} countries, separated by commas")
+            raise InvalidParameter(f"at most {MOST_MARKETS} countries, separated by commas", field="markets")
         return list(dict.fromkeys(markets))
 
 
@@ -99,7 +99,7 @@ class Change(DeskView):
         body = body_of(request)
         verb = VERBS.get(str(body.get("do")))
         if verb is None:
-            raise InvalidParameter(f"do: one of {', '.join(VERBS)}")
+            raise InvalidParameter(f"one of {', '.join(VERBS)}", field="do")
         check_may(request, verb.permission)
         wish = verb(data=body)
         wish.is_valid(raise_exception=True)
@@ -151,7 +151,7 @@ class Matched(DeskView):
         """What a pasted text is taken for, line by line; nothing is added."""
         text = body_of(request).get("text")
         if not isinstance(text, str):
-            raise MissingParameter("text: what was pasted")
+            raise MissingParameter("what was pasted", field="text")
         markets = self.markets(draft_of(playlist_id))
         return Response(matches_told(matched(text), markets=markets, at=timezone.now()))
 
@@ -186,9 +186,9 @@ class Preview(DeskView):
         query = request.query_params
         country, locale = query.get("country", "").upper(), query.get("locale", "")
         if not is_country(country):
-            raise InvalidParameter("country: two letters")
+            raise InvalidParameter("two letters", field="country")
         if locale and not TAG.fullmatch(locale):
-            raise InvalidParameter("locale: a language tag such as en or pt-BR")
+            raise InvalidParameter("a language tag such as en or pt-BR", field="locale")
         audience = Audience(
             country=country,
             plans=frozenset(filter(None, [query.get("plan", "")])),
@@ -232,7 +232,7 @@ def staff_of(request: Request) -> User:
 def edit_of(request: Request, playlist_id: UUID, *, version: object) -> Edit:
     """Raises MissingParameter: an editor never overwrites what they have not seen."""
     if not isinstance(version, int) or isinstance(version, bool):
-        raise MissingParameter("version: the one that was read")
+        raise MissingParameter("the one that was read", field="version")
     now: datetime = timezone.now()
     return Edit(playlist_id=playlist_id, version=version, by=staff_of(request), now=now)
 
@@ -254,7 +254,7 @@ def number_in(request: Request, name: str) -> int:
     """Raises InvalidParameter."""
     text = request.query_params.get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise InvalidParameter(f"{name}: a whole number")
+        raise InvalidParameter("a whole number", field=name)
     return int(text)
 
 

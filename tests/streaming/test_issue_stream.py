@@ -456,9 +456,12 @@ def test_shows_who_holds_the_stream(phone: Api, track: Track) -> None:
     assert body["holder"] == "A"  # it has not said how it is called
 
 
-@pytest.mark.parametrize("query", ["", "?client_id=", "?client_id=" + "x" * 256])
-def test_giving_up_needs_a_device(phone: Api, query: str) -> None:
-    expect_problem(phone.delete(f"streams/current{query}"), 400, "missing_parameter")
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [("", "missing_parameter"), ("?client_id=", "missing_parameter"), ("?client_id=" + "x" * 256, "invalid_parameter")],
+)
+def test_giving_up_needs_a_device(phone: Api, query: str, code: str) -> None:
+    expect_problem(phone.delete(f"streams/current{query}"), 400, code)
 
 
 # --- several devices ------------------------------------------------------------------------------

@@ -237,9 +237,19 @@ def test_begins_with_nothing_where_nothing_plays(listener: Listener, api: Callab
     assert '"client_id": null' in events(api(listener)).content.decode()
 
 
-@pytest.mark.parametrize("query", ["", "client_id=", "client_id=" + "x" * 256, "client_id=a%00b"])
-def test_wants_to_know_which_device_asks(listener: Listener, api: Callable[[Listener], Api], query: str) -> None:
-    expect_problem(events(api(listener), query), 400, "missing_parameter")
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("", "missing_parameter"),
+        ("client_id=", "missing_parameter"),
+        ("client_id=" + "x" * 256, "invalid_parameter"),
+        ("client_id=a%00b", "invalid_parameter"),
+    ],
+)
+def test_wants_to_know_which_device_asks(
+    listener: Listener, api: Callable[[Listener], Api], query: str, code: str
+) -> None:
+    expect_problem(events(api(listener), query), 400, code)
 
 
 @pytest.mark.parametrize("client_id", ["x" * 255, "%F0%9F%8E%A7"])
