@@ -35,6 +35,7 @@ class Me(APIView):
         class Meta:
             model = Listener
             fields = ["id", "email", "country", "explicit_filter", "created_at"]
+            read_only_fields = fields
             ref_name = "Me"
 
     class Input(serializers.Serializer[Any]):
@@ -73,6 +74,7 @@ class ExportShape(serializers.ModelSerializer[Export]):
     class Meta:
         model = Export
         fields = ["id", "state", "requested_at", "expires_at"]
+        read_only_fields = fields
         ref_name = "Export"
 
 

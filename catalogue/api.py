@@ -139,17 +139,17 @@ class Tracks(CatalogueView):
 class Availability(CatalogueView):
     """Why a track can or cannot be played: every rule that was asked."""
 
-    class Asked(serializers.Serializer[Any]):
-        rule = serializers.ChoiceField(choices=[reason.value for reason in Reason])
-        holds = serializers.BooleanField()
-        detail = serializers.CharField()
-
-        class Meta:
-            ref_name = "AvailabilityRule"
-
     class Output(serializers.Serializer[Any]):
+        class Rule(serializers.Serializer[Any]):
+            rule = serializers.ChoiceField(choices=[reason.value for reason in Reason])
+            holds = serializers.BooleanField()
+            detail = serializers.CharField()
+
+            class Meta:
+                ref_name = "AvailabilityRule"
+
         available = serializers.BooleanField()
-        reasons = serializers.ListField(child=serializers.DictField())
+        reasons = Rule(many=True)
 
         class Meta:
             ref_name = "Availability"

@@ -281,7 +281,11 @@ SPECTACULAR_SETTINGS = {
         "UnplayableReasonEnum": "catalogue.rules.Reason",
         "PlaylistStatusEnum": ["published"],
     },
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.schema.describe_problems"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.schema.describe_tags",
+        "config.schema.describe_problems",
+    ],
 }
 
 # --- Doors ---------------------------------------------------------------------------------------------

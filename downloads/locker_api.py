@@ -53,6 +53,7 @@ class LockerTrackShape(serializers.ModelSerializer[LockerTrack]):
     class Meta:
         model = LockerTrack
         fields = TRACK
+        read_only_fields = fields
         ref_name = "LockerTrack"
 
 
@@ -64,6 +65,7 @@ class LockerReleaseShape(serializers.ModelSerializer[LockerRelease]):
     class Meta:
         model = LockerRelease
         fields = ["id", "title", "version", "artist_name", "image_url", "purchased_at", "tracks"]
+        read_only_fields = fields
         ref_name = "LockerRelease"
 
 

@@ -61,6 +61,7 @@ class PurchaseLine(serializers.ModelSerializer[Purchase]):
     class Meta:
         model = Purchase
         fields = ["release_id", "track_id", "title", "version", "artist_name", "release_title", "retail_price"]
+        read_only_fields = fields
         ref_name = "PurchaseLine"
 
 
@@ -72,6 +73,7 @@ class PurchaseShape(serializers.ModelSerializer[Purchase]):
     class Meta:
         model = Purchase
         fields = ["id", "transaction_id", "state", "paid_at", "currency", "country", "lines"]
+        read_only_fields = fields
         ref_name = "Purchase"
 
     @extend_schema_field(PurchaseLine(many=True))

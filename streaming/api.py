@@ -206,6 +206,7 @@ class CurrentStream(APIView):
         class Meta:
             model = StreamHolder
             fields = ["stream_id", "client_id", "holder", "track_id", "since", "expires_at"]
+            read_only_fields = fields
             ref_name = "CurrentStream"
 
         def get_holder(self, stream: StreamHolder) -> str:

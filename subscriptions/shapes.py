@@ -52,6 +52,7 @@ class PlanShape(serializers.ModelSerializer[Plan]):
     class Meta:
         model = Plan
         fields = ["code", "name", "trial", "offline"]
+        read_only_fields = fields
         ref_name = "Plan"
 
 
@@ -96,6 +97,7 @@ class SubscriptionShape(serializers.ModelSerializer[Subscription]):
             "status", "plan", "activated_at", "current_period_start", "trial_ends_at", "expires_at",
             "cancel_at_period_end", "platform",
         ]  # fmt: skip
+        read_only_fields = fields
         ref_name = "Subscription"
 
     def get_status(self, subscription: Subscription) -> str:

@@ -16,11 +16,12 @@ from rest_framework.response import Response
 from usage.intake import take_plays
 from usage.models import Play
 from usage.reading import MOST, letter_in
-from usage.rules import USER_AGENT_LIMIT, Mode
+from usage.rules import DAY_SECONDS, SOURCE_LIMIT, USER_AGENT_LIMIT, Mode
 from usage.shapes import Verdicts
 from web.bodies import json_bytes
 from web.callers import ListenerRequest, listener_id_of
 from web.express import ExpressView
+from web.fields import CatalogueId
 from web.pages import PAGE_PARAMETERS, Pages, page_of
 from web.params import instant_in
 
@@ -29,17 +30,21 @@ class PlayInput(serializers.Serializer[Any]):
     """One play. `play_id` is the device's own UUID: sent again with it, a play counts once."""
 
     play_id = serializers.UUIDField()
-    track_id = serializers.IntegerField(min_value=1)
-    release_id = serializers.IntegerField(min_value=1)
-    format_id = serializers.IntegerField(min_value=1)
+    track_id = CatalogueId()
+    release_id = CatalogueId()
+    format_id = CatalogueId()
     played_at = serializers.DateTimeField(help_text="with offset, at most 61 days ago")
-    seconds_played = serializers.IntegerField(min_value=0, help_text="0 for a pre-fetched track never played")
-    mode = serializers.ChoiceField(choices=[mode.value for mode in Mode])
-    user_agent = serializers.CharField(help_text=f"device model and app version; cut at {USER_AGENT_LIMIT} characters")
-    source = serializers.CharField(  # type: ignore[assignment]
-        required=False, allow_null=True, max_length=128
+    seconds_played = serializers.IntegerField(
+        min_value=0, max_value=DAY_SECONDS, help_text="0 for a pre-fetched track never played"
     )
-    source_id = serializers.CharField(required=False, allow_null=True, max_length=128)
+    mode = serializers.ChoiceField(choices=[mode.value for mode in Mode])
+    user_agent = serializers.CharField(
+        allow_blank=True, help_text=f"device model and app version; cut at {USER_AGENT_LIMIT} characters"
+    )
+    source = serializers.CharField(  # type: ignore[assignment]
+        required=False, allow_null=True, allow_blank=True, max_length=SOURCE_LIMIT
+    )
+    source_id = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=SOURCE_LIMIT)
 
 
 class PlayShape(serializers.ModelSerializer[Play]):
@@ -49,6 +54,7 @@ class PlayShape(serializers.ModelSerializer[Play]):
             "play_id", "track_id", "release_id", "format_id", "played_at", "seconds_played", "mode",
             "source", "source_id", "state",
         ]  # fmt: skip
+        read_only_fields = fields
         ref_name = "Play"
 
 
