@@ -54,11 +54,16 @@ def create_playlist(*, listener_id: UUID, facts: Mapping[str, Any], now: datetim
 def change_playlist(
     *, listener_id: UUID, playlist_id: UUID, version: int | None, facts: Mapping[str, Any], now: datetime
 ) -> Playlist:
-    """Rename, describe, show or hide a playlist. Raises PlaylistNotFound or PlaylistChanged."""
+    """Rename, describe, show or hide a playlist; what is so already is no change, and makes no version.
+
+    Raises PlaylistNotFound or PlaylistChanged.
+    """
     playlist = held(listener_id=listener_id, playlist_id=playlist_id, version=version)
-    for name, value in facts.items():
+    news = {name: value for name, value in facts.items() if getattr(playlist, name) != value}
+    for name, value in news.items():
         setattr(playlist, name, value)
-    changed(playlist, now=now, fields=list(facts))
+    if news:
+        changed(playlist, now=now, fields=news)
     return playlist
 
 

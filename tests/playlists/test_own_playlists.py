@@ -104,6 +104,18 @@ def test_what_is_left_out_stays(phone: Api) -> None:
     assert answer.headers["ETag"] == '"2"'
 
 
+@pytest.mark.parametrize("facts", [{}, {"colour": "blue"}, {"name": "Morning"}, {"name": "Morning", "description": ""}])
+def test_what_changes_nothing_makes_no_version(phone: Api, facts: dict[str, Any]) -> None:
+    path, tag = made(phone)
+    before, letters = body(phone.get(path)), Message.objects.count()
+
+    answer = phone.patch(path, facts, if_match=tag)
+
+    assert (body(answer), answer.headers["ETag"], Message.objects.count()) == (before, tag, letters)
+    expect_problem(phone.patch(path, facts, if_match='"7"'), 412, "playlist_changed")
+    expect_problem(phone.patch(path, facts), 428, "precondition_required")
+
+
 def test_a_removed_playlist_is_gone(phone: Api) -> None:
     path, tag = made(phone)
 
