@@ -32,7 +32,7 @@ class Instant(serializers.DateTimeField):
     def to_internal_value(self, value: Any) -> Any:
         if not isinstance(value, str) or not value.isascii() or "T" not in value.upper():
             self.fail("invalid", format="YYYY-MM-DDThh:mm:ssZ")
-        return super().to_internal_value(value)
+        return super().to_internal_value(value.upper())  # t and z will do
 
 
 class WholeNumber(serializers.IntegerField):

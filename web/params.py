@@ -41,7 +41,7 @@ def instant_in(request: Request, name: str) -> datetime | None:
 def instant_of(text: object) -> datetime | None:
     """The time in UTC that a text with an offset names; None for anything else."""
     try:
-        moment = parse_datetime(text) if isinstance(text, str) and text.isascii() else None
+        moment = parse_datetime(text.upper()) if isinstance(text, str) and text.isascii() else None  # t and z will do
         return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None

@@ -9,6 +9,7 @@ import pytest
 from rest_framework.exceptions import ValidationError
 
 from web.fields import Instant
+from web.params import instant_of
 
 # Local times around the changes of the clocks: New York, London, Kolkata (none), Apia (the last one it had).
 CHANGES = """
@@ -39,10 +40,16 @@ def test_takes_every_offset(hours: int) -> None:
 @pytest.mark.parametrize(
     ("text", "microsecond"),
     [("2026-01-01T00:00:00.5Z", 500_000), ("2026-01-01T00:00:00.1234567Z", 123_456),
-     ("2026-01-01T00:00:00.999999999Z", 999_999), ("2026-01-01t00:00:00Z", 0)],
+     ("2026-01-01T00:00:00.999999999Z", 999_999), ("2026-01-01t00:00:00Z", 0),
+     ("2026-01-01T00:00:00z", 0), ("2026-01-01t00:00:00.5z", 500_000)],
 )  # fmt: skip
 def test_what_is_finer_than_a_microsecond_is_left_out(text: str, microsecond: int) -> None:
     assert Instant().run_validation(text) == datetime(2026, 1, 1, microsecond=microsecond, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["2026-11-23T00:00:00Z", "2026-11-23t00:00:00z", "2026-11-23t02:00:00+02:00"])
+def test_a_query_takes_what_a_body_takes(text: str) -> None:
+    assert instant_of(text) == datetime(2026, 11, 23, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
