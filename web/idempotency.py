@@ -129,7 +129,7 @@ def asked_in(request: ListenerRequest) -> Asked:
     """Raises InvalidParameter for a key that is none."""
     key = request.META[HEADER]
     if not KEY.fullmatch(key):
-        raise InvalidParameter("Idempotency-Key: 1 to 255 printable ASCII characters")
+        raise InvalidParameter("1 to 255 printable ASCII characters", field="Idempotency-Key")
     return Asked(
         listener_id=listener_id_of(request),
         key=key,

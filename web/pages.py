@@ -51,7 +51,7 @@ class Pages(CursorPagination):
         try:
             return super().paginate_queryset(queryset, request, view=view)
         except (ValidationError, ValueError, DataError, NotFound):
-            raise InvalidParameter("the cursor is not one of ours") from None
+            raise InvalidParameter("not one of ours", field="cursor") from None
 
     def decode_cursor(self, request: Request) -> Any:
         cursor = super().decode_cursor(request)
@@ -85,7 +85,7 @@ def offset_from(request: Request, *, deepest: int = DEEPEST) -> int:
     """The offset a ranked cursor hides. Raises InvalidParameter for a cursor we did not make."""
     offset = number_in(request.query_params.get("cursor", ""), mark="o", name="cursor")
     if offset >= deepest:
-        raise InvalidParameter("cursor: not one of ours")
+        raise InvalidParameter("not one of ours", field="cursor")
     return offset
 
 
@@ -103,7 +103,7 @@ def number_in(cursor: str, *, mark: str, name: str, least: int = 0) -> int:
     except (ValueError, binascii.Error):
         text = ""
     if not re.fullmatch(f"{mark}-?[0-9]{{1,18}}", text) or int(text[1:]) < least:
-        raise InvalidParameter(f"{name}: not one of ours")
+        raise InvalidParameter("not one of ours", field=name)
     return int(text[1:])
 
 
