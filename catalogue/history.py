@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
 
 from catalogue import mirror
 from catalogue.actions import LOCK_KEY, apply_bodies, cut
 from catalogue.models import Artist, CatalogueEvent, Release
+from kernel.slices import in_slices
 
 NO_VERSION: Final = -1  # below every version of the platform's
-PRUNED_AT_ONCE: Final = 5000
+LOOKED_AT_AT_ONCE: Final = 5000  # events in one transaction
+# What is needed gets out of the way of the next look: most of what is old is. LIMIT keeps to asking event by event.
+LOOK: Final = """
+    WITH old AS MATERIALIZED (
+        SELECT id, (SELECT true FROM catalogue_release WHERE event_id = e.id LIMIT 1) AS needed
+          FROM catalogue_catalogueevent e
+         WHERE state = 'APPLIED' AND COALESCE(needed_at, received_at) < %(before)s
+         ORDER BY COALESCE(needed_at, received_at) LIMIT %(most)s
+           FOR UPDATE OF e SKIP LOCKED
+    ), kept AS (
+        UPDATE catalogue_catalogueevent SET needed_at = %(now)s WHERE id = ANY (ARRAY(SELECT id FROM old WHERE needed))
+    ), gone AS (
+        DELETE FROM catalogue_catalogueevent WHERE id = ANY (ARRAY(SELECT id FROM old WHERE needed IS NULL)) RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM old), (SELECT count(*) FROM gone)
+"""
+
+
+class Look(NamedTuple):
+    """How many events were old enough to be looked at, and how many of them are gone."""
+
+    old: int
+    gone: int
 
 
 class EventsMissing(Exception):
@@ -51,12 +73,22 @@ def apply_everything(*, now: datetime) -> int:
 def prune(*, now: datetime) -> int:
     """Delete applied events that are older than settings.CATALOGUE_EVENT_DAYS and that nothing stands on; how many.
 
-    The event a release stands on is kept as long as the release, so that `rebuild` always can.
+    The event a release stands on is kept as long as the release, so that `rebuild` always can. It is looked at again
+    when as many days have passed once more. What there is no time for waits for the next hour.
     """
-    standing_on = Release.objects.filter(event_id=OuterRef("pk"))
-    old = CatalogueEvent.objects.filter(
-        state=CatalogueEvent.State.APPLIED, received_at__lt=now - timedelta(days=settings.CATALOGUE_EVENT_DAYS)
-    )
-    idle = list(old.exclude(Exists(standing_on)).order_by("pk").values_list("pk", flat=True)[:PRUNED_AT_ONCE])
-    deleted, _ = CatalogueEvent.objects.filter(pk__in=idle).delete()
-    return deleted
+    looks: list[Look] = []
+
+    def look_at_some() -> int:
+        looks.append(look(now=now))
+        return looks[-1].old
+
+    in_slices(look_at_some, size=LOOKED_AT_AT_ONCE)
+    return sum(each.gone for each in looks)
+
+
+def look(*, now: datetime) -> Look:
+    """Look at the events that nobody has looked at for longest, in one transaction."""
+    before = now - timedelta(days=settings.CATALOGUE_EVENT_DAYS)
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK, {"before": before, "now": now, "most": LOOKED_AT_AT_ONCE})
+        return Look(*cursor.fetchone())

@@ -246,6 +246,9 @@ class CatalogueEvent(models.Model):
     last_error = models.TextField(blank=True)
     token = models.BigIntegerField(null=True, help_text="a digest of the token it came with")
     token_reused = models.BooleanField(db_default=False, help_text="whether its token has proved another body too")
+    needed_at = models.DateTimeField(
+        null=True, help_text="when it was last old enough to go, and a release stood on it"
+    )
 
     class Meta:
         indexes = [
@@ -255,6 +258,9 @@ class CatalogueEvent(models.Model):
             models.Index(fields=["token", "id"], name="catalogueevent_by_token"),
             models.Index(fields=["-id"], condition=Q(token_reused=True), name="catalogueevent_token_reused"),
             GinIndex(fields=["release_ids"], name="catalogueevent_of_release"),
+            models.Index(
+                Coalesce("needed_at", "received_at"), condition=Q(state="APPLIED"), name="catalogueevent_oldest"
+            ),
         ]
 
     def __str__(self) -> str:
