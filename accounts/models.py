@@ -100,6 +100,7 @@ class Listener(models.Model):
 
     class Meta:
         constraints = [CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="listener_country_is_alpha2")]
+        indexes = [models.Index(fields=["closed_at"], condition=Q(closed_at__isnull=False), name="listener_closed")]
 
     def __str__(self) -> str:
         return f"listener {self.platform_id[:8]} ({self.country})"

@@ -17,7 +17,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.actions import close_account, prune_sessions
+from accounts.actions import close_account, forget_again, prune_sessions
 from accounts.exports import make_exports
 from accounts.models import Export, ExportPart, Listener, Residence, SecondFactor, User
 from accounts.tasks import prune
@@ -30,6 +30,7 @@ from streaming.models import StreamHolder
 from subscriptions.models import Plan, PlatformWindow, Subscription
 from tests.accounts.marks import lead_a_life, letter_about
 from tests.helpers import Api, eventually_blocked
+from tests.plans import rows_looked_at
 from usage.models import Play
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +115,21 @@ def test_letters_that_come_later_are_forgotten_within_the_hour(ada: Api) -> None
     prune()
 
     assert marks_left() == set()
+
+
+def test_who_has_left_is_found_without_reading_who_has_not(ada: Api) -> None:
+    ada.delete("me")
+    Listener.objects.bulk_create(Listener(country="GB") for _ in range(3000))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE accounts_listener")
+
+    with CaptureQueriesContext(connection) as asked:
+        assert forget_again(now=timezone.now()) == 1
+
+    statements = [query["sql"] for query in asked if 'FROM "accounts_listener"' in query["sql"]]
+    assert statements
+    for table, rows, statement in rows_looked_at(statements):
+        assert rows < 10, (table, rows, statement)
 
 
 @pytest.mark.django_db(transaction=True)
