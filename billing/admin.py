@@ -9,7 +9,7 @@ from unfold.admin import ModelAdmin
 
 from billing.actions import REPLAYABLE, replay
 from billing.models import BillingEvent
-from desk.rows import ReadOnly, noted
+from desk.rows import MOST, CappedPaginator, ReadOnly, noted
 
 
 @admin.register(BillingEvent)
@@ -23,12 +23,13 @@ class BillingEventAdmin(ReadOnly, ModelAdmin):
         "state", "attempts", "due_at", "last_error", "data",
     ]  # fmt: skip
     actions = ["handle_again"]
+    paginator = CappedPaginator  # whoever acts on all of them must see how many
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("billing.change_billingevent")
 
     @admin.action(description="Handle again", permissions=["operate"])
     def handle_again(self, request: HttpRequest, events: QuerySet[BillingEvent]) -> None:
-        chosen = list(events.filter(state__in=REPLAYABLE).defer("body"))
+        chosen = [event for event in events.defer("body")[:MOST] if event.state in REPLAYABLE]
         self.message_user(request, f"{replay(chosen)} event(s) will be handled again")
         noted(request, chosen, "Handled again", was="state")

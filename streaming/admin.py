@@ -12,7 +12,7 @@ from unfold.admin import ModelAdmin
 
 from accounts.models import Listener
 from catalogue.models import Track
-from desk.rows import ReadOnly, noted
+from desk.rows import MOST, CappedPaginator, ReadOnly, noted
 from kernel.errors import Refusal
 from streaming.devices import remove_device
 from streaming.models import Device, OfflineCopy, StreamHolder
@@ -34,6 +34,7 @@ class DeviceAdmin(ReadOnly, ModelAdmin):
     search_fields = ["listener__platform_id", "listener__user__email", "client_id", "name"]
     ordering = ["-last_seen_at"]
     actions = ["remove"]
+    paginator = CappedPaginator  # whoever acts on all of them must see how many
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("streaming.change_device")
@@ -45,7 +46,7 @@ class DeviceAdmin(ReadOnly, ModelAdmin):
     @admin.action(description="Remove the device", permissions=["operate"])
     def remove(self, request: HttpRequest, devices: QuerySet[Device]) -> None:
         """As its listener does: what it keeps ends, and the platform is told."""
-        removed = [device for device in devices.known() if removes(device)]  # type: ignore[attr-defined]
+        removed = [device for device in devices[:MOST] if device.removed_at is None and removes(device)]
         self.message_user(request, f"{len(removed)} device(s) removed")
         noted(request, removed, "Removed the device")
 

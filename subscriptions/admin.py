@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.models import Listener, User
 from desk.cells import state
-from desk.rows import ReadOnly, Uncounted, noted
+from desk.rows import MOST, CappedPaginator, ReadOnly, Uncounted, noted
 from subscriptions.complimentary import is_gift, take_back
 from subscriptions.desk.gift import report
 from subscriptions.models import Period, Plan, PlatformWindow, Subscription
@@ -52,13 +52,14 @@ class SubscriptionAdmin(ReadOnly, ModelAdmin):
     search_fields = ["external_id", "listener__platform_id", "listener__user__email"]
     inlines = [PeriodInline, WindowInline]
     actions = ["tell", "end_gift"]
+    paginator = CappedPaginator  # whoever acts on all of them must see how many
 
     def has_tell_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.change_platformwindow")
 
     @admin.action(description="Tell the platform again what holds now", permissions=["tell"])
     def tell(self, request: HttpRequest, subscriptions: QuerySet[Subscription]) -> None:
-        tell_and_say(request, {each.listener for each in subscriptions})
+        tell_and_say(request, {each.listener for each in subscriptions[:MOST]})
 
     def has_give_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.give_period")
@@ -66,7 +67,7 @@ class SubscriptionAdmin(ReadOnly, ModelAdmin):
     @admin.action(description="Take the gift back now", permissions=["give"])
     def end_gift(self, request: HttpRequest, subscriptions: QuerySet[Subscription]) -> None:
         staff: User = request.user  # type: ignore[assignment]
-        for each in subscriptions:
+        for each in subscriptions[:MOST]:
             if not is_gift(each):
                 messages.error(request, f"{each.external_id} is paid for: billing ends it")
                 continue
@@ -84,6 +85,7 @@ class PlatformWindowAdmin(ReadOnly, ModelAdmin):
     search_fields = ["subscription__external_id", "listener__platform_id"]
     ordering = ["-created_at"]
     actions = ["tell_again"]
+    paginator = CappedPaginator  # whoever acts on all of them must see how many
 
     @admin.display(description="state", ordering="state")
     def standing(self, window: PlatformWindow) -> SafeString:
@@ -94,7 +96,7 @@ class PlatformWindowAdmin(ReadOnly, ModelAdmin):
 
     @admin.action(description="Tell the platform again what holds now", permissions=["tell"])
     def tell_again(self, request: HttpRequest, windows: QuerySet[PlatformWindow]) -> None:
-        tell_and_say(request, {each.listener for each in windows.select_related("listener")})
+        tell_and_say(request, {each.listener for each in windows.select_related("listener")[:MOST]})
 
 
 def tell_and_say(request: HttpRequest, listeners: Iterable[Listener]) -> None:

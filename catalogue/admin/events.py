@@ -109,7 +109,7 @@ class CatalogueEventAdmin(LongList, ModelAdmin):
 
     @admin.action(description="Apply again", permissions=["operate"])
     def try_again(self, request: HttpRequest, events: QuerySet[CatalogueEvent]) -> None:
-        chosen = list(events.exclude(state=State.WAITING)[:MOST])
+        chosen = [event for event in events[:MOST] if event.state != State.WAITING]
         self.message_user(request, f"{apply_again(chosen)} event(s) will be applied again")
         noted(request, chosen, "Applied again", was="state")
 
