@@ -24,6 +24,7 @@ from massivemusic.errors import (
     Unreachable,
     Unreadable,
 )
+from massivemusic.heard import heard
 from massivemusic.shapes import whole
 
 _SLOW_DOWN: Final = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
@@ -57,6 +58,7 @@ class Bucket:
         answer = self._ask(name, content, IfNoneMatch="*")
         if answer == 501:  # a store that knows no conditions: the same bytes under the same name, then
             answer = self._ask(name, content)
+        heard()
         return answer != 412
 
     def _ask(self, name: str, content: bytes, **condition: str) -> int:

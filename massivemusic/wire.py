@@ -28,6 +28,7 @@ from massivemusic.errors import (
     Unreachable,
     Unreadable,
 )
+from massivemusic.heard import heard
 from massivemusic.platform import Platform
 
 _CHUNK: Final = 64 * 1024
@@ -109,6 +110,7 @@ def _converse(session: requests.Session, request: requests.PreparedRequest, plat
         if 300 <= response.status_code < 400:
             raise Redirected("the platform answered with a redirect", status=response.status_code)
         body = _decoded(response, platform.max_bytes)
+        heard()
         return Reply(status=response.status_code, headers=response.headers, body=body)
     finally:
         response.close()  # of no effect once the body is read; until then the connection must go

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from django.db import connection
+from django.db.models.functions import Now
 
 from outbox.models import Circuit
 
@@ -49,6 +50,11 @@ def failed(name: str) -> None:
     """Count a failure; the fifth in a row opens the circuit, every later one keeps it open."""
     with connection.cursor() as cursor:
         cursor.execute(FAILED, {"name": name, "rest": REST_SECONDS, "limit": FAILURES_TO_OPEN})
+
+
+def unasked(name: str) -> None:
+    """Give a probe back that has asked nothing: the next caller may make it at once."""
+    Circuit.objects.filter(name=name, open_until__isnull=False).update(open_until=Now())
 
 
 def succeeded(name: str) -> None:

@@ -14,6 +14,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from massivemusic.errors import PlatformError
+from massivemusic.heard import hearing
 from outbox import circuit
 from outbox.claims import Overtaken, claim, commit, end, next_in
 from outbox.models import Message, MessageQuerySet
@@ -85,7 +86,8 @@ def carry(message: Message, troubled: Collection[str]) -> None:
         finish(message, Message.State.DEAD, error=str(error))
         return
     try:
-        record = carrier.handler(delivery_of(message))
+        with hearing() as heard:
+            record = carrier.handler(delivery_of(message))
     except Overtaken:
         raise
     except PlatformError as error:
@@ -96,7 +98,7 @@ def carry(message: Message, troubled: Collection[str]) -> None:
         settle_fault(message, carrier, error)
     else:
         if carrier.neighbour in troubled:
-            circuit.succeeded(carrier.neighbour)
+            note_end(carrier.neighbour, answers=heard.answers)
         finish(message, Message.State.DONE, record)
 
 
@@ -133,6 +135,14 @@ def note_health(error: PlatformError, neighbour: str = circuit.PLATFORM) -> None
         circuit.succeeded(neighbour)
     else:
         circuit.failed(neighbour)
+
+
+def note_end(neighbour: str, *, answers: int) -> None:
+    """A message that ended well without a call says nothing of its neighbour, and keeps no other from asking."""
+    if answers:
+        circuit.succeeded(neighbour)
+    else:
+        circuit.unasked(neighbour)
 
 
 def finish(message: Message, state: str, record: Record | None = None, *, error: str = "") -> None:

@@ -25,6 +25,7 @@ from massivemusic.errors import (
     UnexpectedFailure,
     Unreachable,
 )
+from massivemusic.heard import heard
 from outbox import circuit, registry
 from outbox.actions import Draft, discard, retry, send
 from outbox.claims import Overtaken, claim
@@ -497,10 +498,30 @@ def test_opens_after_five_failures_and_lets_one_probe_out(carrier: Carrier) -> N
 def test_closes_once_the_platform_answers(carrier: Carrier) -> None:
     fail_times(carrier, circuit.FAILURES_TO_OPEN)
     Circuit.objects.update(open_until=Now() - timedelta(seconds=1))
-    carrier.behave = lambda delivery: None
+    carrier.behave = lambda delivery: heard()
 
     assert [carry(put(f"w{number}", lane=f"w{number}")) for number in range(3)] == [State.DONE] * 3
     assert Circuit.objects.get().failures == 0
+
+
+def test_what_costs_no_call_neither_closes_it_nor_takes_the_probe(carrier: Carrier) -> None:
+    fail_times(carrier, circuit.FAILURES_TO_OPEN)
+    Circuit.objects.update(open_until=Now() - timedelta(seconds=1))
+    carrier.behave = lambda delivery: None
+
+    assert [carry(put(f"w{number}", lane=f"w{number}")) for number in range(2)] == [State.DONE] * 2
+    assert Circuit.objects.get().failures == circuit.FAILURES_TO_OPEN
+
+    carrier.raises(Unreachable("refused"))
+    assert [carry(put(f"x{number}", lane=f"x{number}")) for number in range(2)] == [State.WAITING, None]
+
+
+def test_what_costs_no_call_opens_nothing_and_forgives_nothing(carrier: Carrier) -> None:
+    fail_times(carrier, circuit.FAILURES_TO_OPEN - 1)
+    carrier.behave = lambda delivery: None
+    carry(put("idle", lane="idle"))
+
+    assert Circuit.objects.values_list("failures", "open_until").get() == (circuit.FAILURES_TO_OPEN - 1, None)
 
 
 def test_a_refusal_is_an_answer(carrier: Carrier) -> None:
@@ -576,6 +597,7 @@ def test_a_neighbour_who_was_away_is_asked_again_by_the_sweep(carrier: Carrier, 
     assert carrier.calls == []
 
     Circuit.objects.update(open_until=Now() - timedelta(hours=1))
+    carrier.behave = lambda delivery: heard()
     sweep_outbox()
 
     assert carrier.calls == ["p0", "p1", "p2"]

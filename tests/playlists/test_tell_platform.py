@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ from pytest_django import Settings
 from accounts.actions import close_account
 from accounts.models import Listener
 from catalogue.models import Track
+from outbox import circuit
 from outbox.actions import discard
 from outbox.claims import claim
-from outbox.delivery import deliver_lane, delivery_of
+from outbox.delivery import deliver_lane, deliver_message, delivery_of
 from outbox.models import Circuit, Message
 from outbox.platform import platform
 from outbox.registry import carrier_of
@@ -128,6 +130,29 @@ def theirs(partner: Partner, listener: Listener) -> list[tuple[Any, ...]]:
 
 def journalled(sandbox: Platform) -> list[str]:
     return [line["action"] for line in sandbox.journal("playlists")]
+
+
+# --- Whether the platform is well ------------------------------------------------------------------------
+
+
+def test_only_a_playlist_that_the_platform_was_told_says_that_it_is_well(
+    listener: Listener, tracks: list[int], sandbox: Platform
+) -> None:
+    playlist = made(listener)
+    drain()
+    actions.add_tracks(**it(playlist), track_ids=tracks[:1])
+    actions.add_tracks(**it(playlist), track_ids=tracks[1:2])
+    before, last = Message.objects.waiting().order_by("pk")
+    Playlist.objects.update(told_version=F("version") - 1)  # the former was told together with an earlier one
+    due = timezone.now() - timedelta(seconds=1)
+    Circuit.objects.create(name=circuit.PLATFORM, failures=circuit.FAILURES_TO_OPEN, open_until=due)
+
+    assert deliver_message(message_id=before.pk)
+    assert Circuit.objects.get().failures == circuit.FAILURES_TO_OPEN
+
+    assert deliver_message(message_id=last.pk)
+    assert Circuit.objects.get().failures == 0
+    assert journalled(sandbox) == ["create", "tracks"]
 
 
 # --- The ordinary way -----------------------------------------------------------------------------------

@@ -319,6 +319,16 @@ def test_a_bucket_that_fails_stops_no_call_and_the_platform_stops_no_file(
     assert not circuit.allows(circuit.PLATFORM)
 
 
+def test_a_file_that_the_bucket_takes_says_that_it_is_well(played: Played, store: Store) -> None:
+    played(1)
+    cut()
+    Circuit.objects.create(name=circuit.BUCKET, failures=circuit.FAILURES_TO_OPEN - 1)
+
+    deliver_message(message_id=messages().get().pk)
+
+    assert Circuit.objects.get().failures == 0
+
+
 # --- changing the channel -------------------------------------------------------------------------------
 
 

@@ -1,0 +1,35 @@
+"""Whether anybody who was asked has answered, for whoever judges by that how the other side is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass
+class Hearing:
+    """How many answers came, whatever they said."""
+
+    answers: int = 0
+
+
+_open: ContextVar[Hearing | None] = ContextVar("hearing", default=None)
+
+
+@contextmanager
+def hearing() -> Iterator[Hearing]:
+    """Count the answers that come meanwhile to calls of this thread."""
+    mine = Hearing()
+    before = _open.set(mine)
+    try:
+        yield mine
+    finally:
+        _open.reset(before)
+
+
+def heard() -> None:
+    """A whole answer has come."""
+    if (listening := _open.get()) is not None:
+        listening.answers += 1
