@@ -37,6 +37,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
         Counted and wrapped like any other of Django's.
         """
+        self.close_if_health_check_failed()  # as Django's own cursors do: it may be the first statement of a request
         self.ensure_connection()
         with self.wrap_database_errors:
             return self._prepare_cursor(psycopg.Cursor(self.connection))  # type: ignore[attr-defined]

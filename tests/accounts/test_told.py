@@ -80,7 +80,7 @@ OUR_OWN = {
     "playlists.Item": {"position"},
     "downloads.Purchase": {"round", "called_at", "looked_at", "licensor_id"},
     "downloads.Refund": {"round", "asked_by_id"},
-    "previews.PreviewPlay": {"user_id", "batch"},
+    "previews.PreviewPlay": {"user_id", "batch", "fingerprint"},
     "usage.Play": {"batch_id"},
     "web.KeyedRequest": {"digest"},
 }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import call_command
+from django.core.signals import request_started
 from django.db import DatabaseError, connection, transaction
 from django.db.models.signals import pre_migrate
 
@@ -44,3 +47,20 @@ def test_migrations_take_their_time() -> None:
         pre_migrate.disconnect(look)
     assert set(seen) == {"0"}
     assert statement_timeout() == "15s"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", ["cursor", "prepared"])
+def test_a_request_finds_out_that_its_connection_has_died(way: str) -> None:
+    """PostgreSQL was restarted since the last one: the first statement of the next costs nobody anything."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+    request_started.send(sender=None)  # Django's word for a new request
+
+    with getattr(connection, way)() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)

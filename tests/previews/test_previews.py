@@ -252,8 +252,8 @@ class TestTaking:
         self, phone: Api, django_assert_num_queries: Callable[..., Any]
     ) -> None:
         for count in (1, 400):
-            # the listener; within a transaction: the lock, what is known of the ids, of the tracks, and what is new
-            with django_assert_num_queries(7):
+            # who asks; the listener; in a transaction: the lock, what is known of ids and of tracks, and what is new
+            with django_assert_num_queries(8):
                 told(phone, *(heard() for _ in range(count)))
 
     @pytest.mark.parametrize(
