@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PACKAGES := accounts billing catalogue config desk downloads kernel massivemusic outbox playlists previews reports streaming subscriptions usage web
-TESTS = $(PY) -m pytest -n 3 --no-loadscope-reorder $(ARGS)
+TESTS = $(PY) -m pytest -n 4 --no-loadscope-reorder $(ARGS)
 MARK := $(VENV)/.installed
 DEV_MARK := $(VENV)/.installed-dev
 

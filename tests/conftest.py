@@ -206,7 +206,7 @@ def stand_in() -> Iterator[Platform]:
     folder = Path(tempfile.mkdtemp(prefix="tonearm-platform-"))
     database = Database(server=os.environ["DATABASE_URL"], name=f"platform_{os.getpid()}")
     database.create()
-    quick = {"SANDBOX_SLOW_SECONDS": "0.5", "SANDBOX_HANG_SECONDS": "9", "SANDBOX_LOG_PARTIAL": "reject"}
+    quick = {"SANDBOX_SLOW_SECONDS": "0.5", "SANDBOX_HANG_SECONDS": "6", "SANDBOX_LOG_PARTIAL": "reject"}
     running = Platform(database=database, var_dir=folder, settings=quick)
     running.prepare()
     running.start()
@@ -229,7 +229,7 @@ def sandbox(stand_in: Platform, settings: Settings) -> Iterator[Platform]:
         "image_url": stand_in.url,
         "consumer_key": KEY,
         "consumer_secret": SECRET,
-        "total_seconds": 4.0,
+        "total_seconds": 3.0,
     }
     platform.cache_clear()
     stand_in.control("POST", "reset")

@@ -73,21 +73,19 @@ def test_two_hundred_failures_are_two_hundred_calls(at: Callable[..., None], buy
     ]  # fmt: skip
     plays = [dice.choice(failures) for _ in range(WAYS)]
     purchases = [shop.paid(buyer, transaction_id=f"T-{number}") for number in range(WAYS)]
-    heard = 0
-    for play in plays:
-        with Stage(play) as stage:
-            at(stage.origin)
+    with Stage(SOLD) as stage:
+        at(stage.origin)
+        for play in plays:
+            stage.play = play
             Circuit.objects.all().delete()  # or it would keep most of the calls from being made
             shop.carry("purchase.deliver")
-            heard += len(stage.heard)
-    with Stage(SOLD) as after:
-        at(after.origin)
+        assert len(stage.heard) == WAYS
+        stage.play = SOLD
         Message.objects.filter(topic="purchase.look").delete()
         Circuit.objects.all().delete()
         sweep_outbox()
-        assert after.heard == []
 
-    assert heard == WAYS
+    assert len(stage.heard) == WAYS
     assert Counter(Purchase.objects.values_list("state", flat=True)) == {State.UNKNOWN: len(purchases)}
 
 

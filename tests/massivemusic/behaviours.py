@@ -81,7 +81,7 @@ class Behaviour:
     @property
     def patience(self) -> float:
         """Seconds to give it: few where their end is waited for, else more than a busy machine of ours needs."""
-        return 1 if self.slow or self.name == "queue full" else 5
+        return 1 if self.slow or self.name in {"queue full", "tls failure"} else 5
 
 
 _BOMB = bomb(64)

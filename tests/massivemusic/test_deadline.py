@@ -105,7 +105,7 @@ def test_gives_each_thread_its_own_connection(client_to: ClientTo) -> None:
 
 def test_leaves_a_parent_process_its_connection(client_to: ClientTo, monkeypatch: pytest.MonkeyPatch) -> None:
     with Stage(POLITE) as stage:
-        client = client_to(stage.origin)
+        client = client_to(stage.origin, total_seconds=2)
         ask(client)
         monkeypatch.setattr(os, "getpid", lambda: 1)
         ask(client)

@@ -302,7 +302,7 @@ class TestReporting:
     ) -> None:
         batched(2)
         with Stage(ok()) as trap, staged(behaviour, trap) as origin:
-            at(origin)
+            at(origin, seconds=behaviour.patience)
             carry("previews.log")
             assert not trap.heard
 

@@ -30,7 +30,7 @@ def store(stores: str, settings: Settings) -> Iterator[Store]:
     with open_door(stores) as door:
         store = Store(stores, door)
         settings.USAGE_CHANNEL, settings.USAGE_BUCKET_PREFIX = "bucket", PREFIX
-        settings.USAGE_BUCKET = store.settings() | {"silent_seconds": 4.0}
+        settings.USAGE_BUCKET = store.settings() | {"silent_seconds": 2.5}
         bucket.cache_clear()
         yield store
         bucket.cache_clear()
