@@ -36,7 +36,7 @@ from tests.wiping import wipe_quickly
 from web import limits
 
 # The same code gives the same answer, on every machine; HYPOTHESIS_PROFILE=wander looks for what nobody has met yet.
-hypothesis.settings.register_profile("steady", derandomize=True, database=None, deadline=None)
+hypothesis.settings.register_profile("steady", max_examples=50, derandomize=True, database=None, deadline=None)
 hypothesis.settings.register_profile("wander", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 

@@ -1,7 +1,7 @@
 """Submitters killed at random instants lose no play and count none twice, by either channel.
 
 KILLS=500 kills so many instead of 50, SEED=7 does it at the instants of an earlier run, DEATHS=200 dies
-so often at each named point instead of 20 times, and TERMS=30 stops a worker so many times instead of twice.
+so often at each named point instead of ten times, and TERMS=30 stops a worker so many times instead of twice.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from usage.models import Play, PlayBatch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KILLS = int(os.environ.get("KILLS", "50"))
-DEATHS = int(os.environ.get("DEATHS", "20"))
+DEATHS = int(os.environ.get("DEATHS", "10"))
 TERMS = int(os.environ.get("TERMS", "2"))
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 10**6)
 LIFE = (0.0, 0.15)  # seconds at work
