@@ -13,8 +13,8 @@ from django.db.models import CASCADE, Exists, OuterRef
 
 from accounts.models import Export, Listener, Residence, User
 from accounts.registry import forget_everywhere
-from kernel.errors import InvalidParameter, Kind, Refusal
-from kernel.values import is_country
+from kernel.errors import Kind, Refusal
+from kernel.values import check_country
 from outbox.actions import Draft, send
 
 SHORTEST_STAY: Final = timedelta(microseconds=1)
@@ -122,11 +122,6 @@ def forget_again(*, now: datetime) -> int:
         with transaction.atomic():
             forget_everywhere(left[start : start + AT_ONCE])
     return len(left)
-
-
-def check_country(country: str) -> None:
-    if not is_country(country):
-        raise InvalidParameter("must be an ISO 3166-1 alpha-2 code in upper case", field="country")
 
 
 def note_first_activation(*, listener: Listener, at: datetime) -> None:

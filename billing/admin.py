@@ -9,11 +9,11 @@ from unfold.admin import ModelAdmin
 
 from billing.actions import REPLAYABLE, replay
 from billing.models import BillingEvent
-from desk.rows import MOST, CappedPaginator, ReadOnly, noted
+from desk.rows import ActedUpon, led_to, noted
 
 
 @admin.register(BillingEvent)
-class BillingEventAdmin(ReadOnly, ModelAdmin):
+class BillingEventAdmin(ActedUpon, ModelAdmin):
     list_display = ["event_id", "provider", "type", "subject", "occurred_at", "state", "attempts"]
     list_filter = ["state", "type", "provider"]
     search_fields = ["event_id", "subject"]
@@ -23,13 +23,12 @@ class BillingEventAdmin(ReadOnly, ModelAdmin):
         "state", "attempts", "due_at", "last_error", "data",
     ]  # fmt: skip
     actions = ["handle_again"]
-    paginator = CappedPaginator  # whoever acts on all of them must see how many
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("billing.change_billingevent")
 
     @admin.action(description="Handle again", permissions=["operate"])
     def handle_again(self, request: HttpRequest, events: QuerySet[BillingEvent]) -> None:
-        chosen = [event for event in events.defer("body")[:MOST] if event.state in REPLAYABLE]
+        chosen = led_to(events.defer("body"), REPLAYABLE)
         self.message_user(request, f"{replay(chosen)} event(s) will be handled again")
         noted(request, chosen, "Handled again", was="state")

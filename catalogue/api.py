@@ -18,7 +18,7 @@ from catalogue.rules import Reason, TrackNotFound, Use
 from catalogue.search import code_in, found
 from catalogue.shapes import ArtistRef, Asked, Ear, ReleaseShape, TrackShape, tracks_shown, verdict_on
 from kernel.errors import InvalidParameter, MissingParameter
-from kernel.values import INT32, is_country
+from kernel.values import INT32, check_country
 from web.callers import ListenerRequest
 from web.pages import PAGE_PARAMETERS, RankedPages, page_of
 from web.params import instant_in
@@ -171,8 +171,7 @@ class Availability(CatalogueView):
         country = params.get("country", ear.country)
         if use is None:
             raise InvalidParameter(f"must be one of {', '.join(USES)}", field="use")
-        if not is_country(country):
-            raise InvalidParameter("must be an ISO 3166-1 alpha-2 code in upper case", field="country")
+        check_country(country)
         at = instant_in(request, "at") or ear.at
         asked_for = Ear(country=country, explicit_filter=ear.explicit_filter, at=at)
         verdict = verdict_on(track_of(track_id, asked_for), asked_for, use=use)

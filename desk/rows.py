@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Container, Iterable
+from typing import Any, Final, TypeVar
 
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
@@ -13,11 +13,13 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.core.paginator import Paginator
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold import paginator
 from unfold.views import ChangeList
+
+Row = TypeVar("Row", bound=Model)
 
 MOST: Final = 10_000  # rows that a long list leads to
 
@@ -71,6 +73,17 @@ class CappedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         return int(self.object_list[:MOST].count())  # type: ignore[attr-defined]
+
+
+class ActedUpon(ReadOnly):
+    """Mixed in before ModelAdmin: rows with actions. Whoever acts on all of a list must see how many they are."""
+
+    paginator = CappedPaginator
+
+
+def led_to(rows: QuerySet[Row], states: Container[str]) -> list[Row]:
+    """Of the rows that a list leads to, for an action upon all of them, those in one of these states."""
+    return [row for row in rows[:MOST] if row.state in states]  # type: ignore[attr-defined]
 
 
 class InfinitePaginator(CappedPaginator, paginator.InfinitePaginator):

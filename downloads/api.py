@@ -11,7 +11,7 @@ from rest_framework import serializers, status
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from downloads.fetching import Parcel, PurchaseNotFound, Wish, issue_download
+from downloads.fetching import Parcel, Wish, issue_download, own_purchase
 from downloads.models import Purchase
 from downloads.shapes import PurchaseShape
 from web.callers import IsListener, ListenerRequest, listener_id_of
@@ -46,10 +46,7 @@ class OnePurchase(APIView):
     @extend_schema(operation_id="purchase", responses=PurchaseShape)
     def get(self, request: ListenerRequest, purchase_id: UUID) -> Response:
         """One of the caller's purchases. 404 purchase_not_found for anybody else's."""
-        purchase = Purchase.objects.filter(listener=listener_id_of(request), pk=purchase_id).first()
-        if purchase is None:
-            raise PurchaseNotFound
-        return Response(PurchaseShape(purchase).data)
+        return Response(PurchaseShape(own_purchase(listener_id_of(request), purchase_id)).data)
 
 
 class Downloads(APIView):

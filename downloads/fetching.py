@@ -79,11 +79,18 @@ def issue_download(*, listener_id: UUID, wish: Wish, now: datetime) -> Issued:
     return Issued(url=url, expires_at=now + timedelta(seconds=settings.STREAM_URL_SECONDS), kind=kind)
 
 
-def purchase_url(listener: Listener, purchase_id: UUID) -> str:
-    """All of a purchase as a ZIP."""
-    purchase = Purchase.objects.filter(pk=purchase_id, listener=listener).first()
+def own_purchase(listener_id: UUID, purchase_id: UUID) -> Purchase:
+    """A purchase of this listener's, with its refund. Raises PurchaseNotFound, also for anybody else's."""
+    own = Purchase.objects.select_related("refund").filter(listener=listener_id)
+    purchase = own.filter(pk=purchase_id).first()
     if purchase is None:
         raise PurchaseNotFound
+    return purchase
+
+
+def purchase_url(listener: Listener, purchase_id: UUID) -> str:
+    """All of a purchase as a ZIP."""
+    purchase = own_purchase(listener.pk, purchase_id)
     if purchase.state in WAITING:
         raise PurchaseNotReady("the purchase is not confirmed yet", state=purchase.state)
     if purchase.state != Purchase.State.CONFIRMED or purchase.platform_id is None:

@@ -14,8 +14,8 @@ from rest_framework import serializers
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
-from downloads.fetching import PurchaseNotFound, formats_in
-from downloads.models import LockerRelease, LockerTrack, Purchase
+from downloads.fetching import formats_in, own_purchase
+from downloads.models import LockerRelease, LockerTrack
 from downloads.reading import TRACK, Order, Wanted, locker_page
 from kernel.errors import InvalidParameter
 from kernel.values import INT32
@@ -100,18 +100,13 @@ class Locker(APIView):
         size = whole_in(request, "page_size", otherwise=PAGE_SIZE, most=LARGEST)
         wanted, start = wanted_in(request), (page - 1) * size
         total, rows = locker_page(wanted, order_in(request), start=start, size=size)
-        if not total and wanted.purchase and not is_own(wanted):
-            raise PurchaseNotFound
+        if not total and wanted.purchase:
+            own_purchase(wanted.listener, wanted.purchase)  # or it is nobody's, or somebody else's
         more = replace_query_param(request.build_absolute_uri(), "page", page + 1) if start + size < total else None
         shown = [release_told(release) for release in rows]
         answer = {"results": shown, "next": more, "page": page, "page_size": size, "total_items": total}
         headers = {"Cache-Control": "private, no-cache"}
         return HttpResponse(msgspec.json.encode(answer), content_type="application/json", headers=headers)
-
-
-def is_own(wanted: Wanted) -> bool:
-    purchases = Purchase.objects.filter(listener=wanted.listener)
-    return wanted.purchase is not None and purchases.filter(pk=wanted.purchase).exists()
 
 
 def release_told(release: dict[str, Any]) -> dict[str, Any]:

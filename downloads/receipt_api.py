@@ -14,7 +14,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from downloads.fetching import PurchaseNotFound
+from downloads.fetching import own_purchase
 from downloads.models import Purchase
 from downloads.receipts import Receipt, receipt_of
 from web.callers import IsListener, ListenerRequest, listener_id_of
@@ -70,10 +70,7 @@ class OneReceipt(APIView):
 
         404 purchase_not_found for anybody else's · 409 no_receipt for what is not sold, or not yet.
         """
-        mine = Purchase.objects.select_related("refund").filter(listener=listener_id_of(request))
-        purchase = mine.filter(pk=purchase_id).first()
-        if purchase is None:
-            raise PurchaseNotFound
+        purchase = own_purchase(listener_id_of(request), purchase_id)
         return Response(receipt_of(purchase), headers=HEADERS | filed(purchase))
 
 

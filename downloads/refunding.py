@@ -45,17 +45,20 @@ def take_back(*, purchase_id: UUID, reason: str, now: datetime, by: User | None 
     return refund
 
 
-@transaction.atomic
 def note_too_late(*, purchase_id: UUID, reason: str, now: datetime) -> None:
     """Money was given back after the time for refunds: kept for a person, since the sale stays reported."""
-    facts = {"state": Refund.State.REFUSED, "reason": reason[:255], "asked_at": now, "settled_at": now}
-    Refund.objects.get_or_create(purchase_id=purchase_id, defaults=facts | {"platform_code": 2002, "detail": CLOSED})
+    write_down(purchase_id, reason, now, state=Refund.State.REFUSED, platform_code=2002, detail=CLOSED)
 
 
 def note_unsold(*, purchase_id: UUID, reason: str, now: datetime) -> None:
     """Money was given back for what was never sold: nobody has to see to that any more."""
-    facts = {"state": Refund.State.DONE, "reason": reason[:255], "asked_at": now, "settled_at": now}
-    Refund.objects.get_or_create(purchase_id=purchase_id, defaults=facts | {"detail": "it was never sold"})
+    write_down(purchase_id, reason, now, state=Refund.State.DONE, detail="it was never sold")
+
+
+def write_down(purchase_id: UUID, reason: str, now: datetime, **ended: Any) -> None:
+    """A refund of which the platform is told nothing; where there is one already, that stands."""
+    facts = {"reason": reason[:255], "asked_at": now, "settled_at": now}
+    Refund.objects.get_or_create(purchase_id=purchase_id, defaults=facts | ended)
 
 
 @transaction.atomic

@@ -7,6 +7,8 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from kernel.errors import InvalidParameter
+
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 INT32: Final = 2**31 - 1  # no number of the platform's is larger, but for the versions of events
@@ -31,6 +33,13 @@ CURRENCY = re.compile(r"\A[A-Z]{3}\Z")
 def is_country(text: object) -> bool:
     """Whether `text` is an upper-case ISO 3166-1 alpha-2 code."""
     return isinstance(text, str) and text in COUNTRIES
+
+
+def check_country(text: str) -> str:
+    """The same text. Raises InvalidParameter where it is no country's code."""
+    if not is_country(text):
+        raise InvalidParameter("must be an ISO 3166-1 alpha-2 code in upper case", field="country")
+    return text
 
 
 def is_currency(text: object) -> bool:

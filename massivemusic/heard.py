@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Hearing:
-    """How many answers came, whatever they said."""
+class Answers:
+    """How many came, whatever they said."""
 
-    answers: int = 0
+    count: int = 0
 
 
-_open: ContextVar[Hearing | None] = ContextVar("hearing", default=None)
+_open: ContextVar[Answers | None] = ContextVar("hearing", default=None)
 
 
 @contextmanager
-def hearing() -> Iterator[Hearing]:
+def hearing() -> Iterator[Answers]:
     """Count the answers that come meanwhile to calls of this thread."""
-    mine = Hearing()
+    mine = Answers()
     before = _open.set(mine)
     try:
         yield mine
@@ -32,4 +32,4 @@ def hearing() -> Iterator[Hearing]:
 def heard() -> None:
     """A whole answer has come."""
     if (listening := _open.get()) is not None:
-        listening.answers += 1
+        listening.count += 1

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from desk.rows import MOST, CappedPaginator, ReadOnly, noted
+from desk.rows import MOST, ActedUpon, ReadOnly, noted
 from outbox.actions import discard, retry
 from outbox.models import Circuit, Heartbeat, Message
 from outbox.registry import topics
@@ -30,7 +30,7 @@ class ByTopic(admin.SimpleListFilter):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnly, ModelAdmin):
+class MessageAdmin(ActedUpon, ModelAdmin):
     """Dead messages stop their lane until they are retried or discarded here."""
 
     list_display = ["id", "topic", "lane", "state", "attempts", "due_at", "deadline", "short_error"]
@@ -39,7 +39,6 @@ class MessageAdmin(ReadOnly, ModelAdmin):
     search_help_text = "a message’s whole lane, such as a listener’s platform id, or its whole key"
     ordering = ["-id"]
     actions = ["try_again", "give_up"]
-    paginator = CappedPaginator  # whoever gives all of them up must see how many
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("outbox.change_message")

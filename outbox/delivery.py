@@ -86,7 +86,7 @@ def carry(message: Message, troubled: Collection[str]) -> None:
         finish(message, Message.State.DEAD, error=str(error))
         return
     try:
-        with hearing() as heard:
+        with hearing() as answers:
             record = carrier.handler(delivery_of(message))
     except Overtaken:
         raise
@@ -98,7 +98,7 @@ def carry(message: Message, troubled: Collection[str]) -> None:
         settle_fault(message, carrier, error)
     else:
         if carrier.neighbour in troubled:
-            note_end(carrier.neighbour, answers=heard.answers)
+            note_end(carrier.neighbour, answers=answers.count)
         finish(message, Message.State.DONE, record)
 
 

@@ -20,14 +20,14 @@ from catalogue.lookup import ear_of
 from catalogue.shapes import Ear
 from desk.rows import may_view
 from kernel.errors import InvalidParameter
-from kernel.values import is_country
+from kernel.values import check_country
 from previews.clips import issue_clip
 from previews.intake import Heard, take_previews
 from previews.models import PreviewPlay
 from previews.rules import LONGEST, Played
 from usage.reading import MOST, Reader
 from usage.rules import USER_AGENT_LIMIT
-from usage.shapes import Verdicts
+from usage.shapes import Report, Verdicts
 from web.bodies import expect_object, json_bytes
 from web.callers import IsListener, ListenerRequest
 from web.fields import CatalogueId, Instant, Text, Uuid, WholeNumber
@@ -74,13 +74,8 @@ class Previews(APIView):
     permission_classes = [IsListener]
     limit_scope = "plays"
 
-    class Input(serializers.Serializer[Any]):
+    class Input(Report):
         plays = serializers.ListField(child=PlayedInput(), min_length=1, max_length=MOST)
-        sent_at = serializers.DateTimeField(
-            required=False,
-            allow_null=True,
-            help_text="what the device's clock shows now; a wrong one is set right by it",
-        )
 
         class Meta:
             ref_name = "PreviewReport"
@@ -142,10 +137,7 @@ def clip(track_id: int, ear: Ear) -> Response:
 
 
 def country_in(request: Request) -> str:
-    country = request.query_params.get("country", "")
-    if not is_country(country):
-        raise InvalidParameter("must be an ISO 3166-1 alpha-2 code in upper case", field="country")
-    return country
+    return check_country(request.query_params.get("country", ""))
 
 
 def agent_of(request: Request) -> str:

@@ -12,7 +12,7 @@ from unfold.admin import ModelAdmin
 
 from accounts.models import Listener
 from catalogue.models import Track
-from desk.rows import MOST, CappedPaginator, ReadOnly, noted
+from desk.rows import MOST, ActedUpon, ReadOnly, noted
 from kernel.errors import Refusal
 from streaming.devices import remove_device
 from streaming.models import Device, OfflineCopy, StreamHolder
@@ -27,14 +27,13 @@ class StreamHolderAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(Device)
-class DeviceAdmin(ReadOnly, ModelAdmin):
+class DeviceAdmin(ActedUpon, ModelAdmin):
     list_display = ["name_or_id", "listener", "model", "app_version", "offline", "last_seen_at", "removed_at"]
     list_filter = ["offline"]
     list_select_related = ["listener"]
     search_fields = ["listener__platform_id", "listener__user__email", "client_id", "name"]
     ordering = ["-last_seen_at"]
     actions = ["remove"]
-    paginator = CappedPaginator  # whoever acts on all of them must see how many
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("streaming.change_device")

@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.models import Listener, User
 from desk.cells import state
-from desk.rows import MOST, CappedPaginator, ReadOnly, Uncounted, noted
+from desk.rows import MOST, ActedUpon, ReadOnly, Uncounted, noted
 from subscriptions.complimentary import is_gift, take_back
 from subscriptions.desk.gift import report
 from subscriptions.models import Period, Plan, PlatformWindow, Subscription
@@ -45,14 +45,13 @@ class PeriodInline(ReadOnly, TabularInline):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ReadOnly, ModelAdmin):
+class SubscriptionAdmin(ActedUpon, ModelAdmin):
     list_display = ["external_id", "listener", "plan", "status", "starts_at", "entitled_until", "as_of"]
     list_filter = ["status", "plan"]
     list_select_related = ["listener", "plan"]
     search_fields = ["external_id", "listener__platform_id", "listener__user__email"]
     inlines = [PeriodInline, WindowInline]
     actions = ["tell", "end_gift"]
-    paginator = CappedPaginator  # whoever acts on all of them must see how many
 
     def has_tell_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.change_platformwindow")
@@ -76,7 +75,7 @@ class SubscriptionAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(PlatformWindow)
-class PlatformWindowAdmin(ReadOnly, ModelAdmin):
+class PlatformWindowAdmin(ActedUpon, ModelAdmin):
     """What the platform was told, and would not have."""
 
     list_display = ["starts_at", "expires_at", "plan", "subscription", "standing", "detail", "told_at"]
@@ -85,7 +84,6 @@ class PlatformWindowAdmin(ReadOnly, ModelAdmin):
     search_fields = ["subscription__external_id", "listener__platform_id"]
     ordering = ["-created_at"]
     actions = ["tell_again"]
-    paginator = CappedPaginator  # whoever acts on all of them must see how many
 
     @admin.display(description="state", ordering="state")
     def standing(self, window: PlatformWindow) -> SafeString:

@@ -17,7 +17,7 @@ from usage.intake import take_plays
 from usage.models import Play
 from usage.reading import MOST, letter_in
 from usage.rules import DAY_SECONDS, SOURCE_LIMIT, USER_AGENT_LIMIT, Mode
-from usage.shapes import Verdicts
+from usage.shapes import Report, Verdicts
 from web.bodies import json_bytes
 from web.callers import ListenerRequest, listener_id_of
 from web.express import ExpressView
@@ -65,13 +65,8 @@ class PlayPages(Pages):
 class Plays(ExpressView):
     limit_scope = "plays"
 
-    class Input(serializers.Serializer[Any]):
+    class Input(Report):
         plays = serializers.ListField(child=PlayInput(), min_length=1, max_length=MOST)
-        sent_at = serializers.DateTimeField(
-            required=False,
-            allow_null=True,
-            help_text="what the device's clock shows now; a wrong one is set right by it",
-        )
 
         class Meta:
             ref_name = "PlayReport"

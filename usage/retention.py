@@ -12,7 +12,7 @@ from django.db import connection
 from kernel.slices import in_slices
 from kernel.values import add_months
 from outbox.actions import forget_done
-from usage.models import TOPICS
+from usage.models import BATCH_OVER, TOPICS
 from usage.partitions import drop_partitions, first_of_month
 
 MESSAGE_DAYS: Final = 30  # how long a message stays after a batch has gone out: the batch itself says what came of it
@@ -29,12 +29,12 @@ OPEN: Final = """
                     WHERE b.state IN ('WAITING', 'SENDING'))
 """
 # The oldest first, so that they are read along their index, and nothing else is.
-FORGET: Final = """
+FORGET: Final = f"""
     DELETE FROM usage_playbatch WHERE id = ANY (ARRAY(
         SELECT id FROM usage_playbatch
-         WHERE state IN ('SENT', 'SPLIT', 'REJECTED', 'EXPIRED', 'RETURNED') AND created_at < %(oldest)s
+         WHERE state IN ({", ".join(f"'{state}'" for state in BATCH_OVER)}) AND created_at < %(oldest)s
          ORDER BY created_at LIMIT %(most)s))
-"""
+"""  # noqa: S608
 
 log = logging.getLogger(__name__)
 

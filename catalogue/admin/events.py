@@ -22,7 +22,7 @@ from catalogue.actions import apply_again, members_of
 from catalogue.keeping import releases_in
 from catalogue.models import CatalogueEvent
 from desk.cells import Table, ago, label
-from desk.rows import MOST, LongList, noted
+from desk.rows import LongList, led_to, noted
 from kernel.values import INT32
 
 State, Kind = CatalogueEvent.State, CatalogueEvent.Kind
@@ -109,7 +109,7 @@ class CatalogueEventAdmin(LongList, ModelAdmin):
 
     @admin.action(description="Apply again", permissions=["operate"])
     def try_again(self, request: HttpRequest, events: QuerySet[CatalogueEvent]) -> None:
-        chosen = [event for event in events[:MOST] if event.state != State.WAITING]
+        chosen = led_to(events, set(State) - {State.WAITING})
         self.message_user(request, f"{apply_again(chosen)} event(s) will be applied again")
         noted(request, chosen, "Applied again", was="state")
 

@@ -157,12 +157,7 @@ def ask_again(request: HttpRequest, refund: Refund) -> HttpResponse:
         except Refusal as no:
             form.add_error(None, f"{no.detail}.")
         else:
-            refund.refresh_from_db(fields=["state"])
-            if asked:
-                messages.success(request, "The platform is being asked once more.")
-            else:
-                messages.warning(request, f"Nothing was done: it is {refund.get_state_display()} meanwhile.")
-            return redirect(page_of(refund))
+            return answered(request, refund, "The platform is being asked once more." if asked else "")
     purchase = refund.purchase
     closes = lines.countdown(purchase.sold_at, now=timezone.now())
     return page(request, purchase, form, title="Ask once more", button="Ask once more", closes=closes)
@@ -175,15 +170,20 @@ def let_stand(request: HttpRequest, refund: Refund) -> HttpResponse:
         with transaction.atomic():
             if stands := refunding.let_stand(refund, note=reason):
                 noted(request, [refund], f"Let the sale stand: {reason}", was="state")
-        refund.refresh_from_db(fields=["state"])
-        if stands:
-            messages.success(request, "It is seen to. The sale stays in its month’s report.")
-        else:
-            messages.warning(request, f"Nothing was done: it is {refund.get_state_display()} meanwhile.")
-        return redirect(page_of(refund))
+        return answered(request, refund, "It is seen to. The sale stays in its month’s report." if stands else "")
     text = "The platform keeps the sale and bills it. Nothing is told to the platform, and no money is moved by this."
     title = "Let the sale stand"
     return page(request, refund.purchase, form, title=title, button=title, text=text)
+
+
+def answered(request: HttpRequest, refund: Refund, done: str) -> HttpResponse:
+    """Back to the refund, with what was done; where nothing was, with how it stands meanwhile."""
+    if done:
+        messages.success(request, done)
+    else:
+        refund.refresh_from_db(fields=["state"])
+        messages.warning(request, f"Nothing was done: it is {refund.get_state_display()} meanwhile.")
+    return redirect(page_of(refund))
 
 
 def decided(request: HttpRequest, purchase: Purchase, form: forms.Form, act: Callable[[], None], *, note: str) -> bool:

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from desk.cells import Table, moment, state
-from desk.rows import MOST, CappedPaginator, ReadOnly, noted
+from desk.rows import ActedUpon, led_to, noted
 from desk.story import listed
 from usage.actions import decide_doubt
 from usage.models import TOPICS, Play, PlayBatch
@@ -20,7 +20,7 @@ SHOWN: Final = 500  # plays on a batch's page: a file has more
 
 
 @admin.register(PlayBatch)
-class PlayBatchAdmin(ReadOnly, ModelAdmin):
+class PlayBatchAdmin(ActedUpon, ModelAdmin):
     list_display = [
         "id",
         "channel",
@@ -44,7 +44,6 @@ class PlayBatchAdmin(ReadOnly, ModelAdmin):
     ]
     readonly_fields = ["standing", "call", "message"]
     actions = ["was_taken", "was_not"]
-    paginator = CappedPaginator  # whoever decides about all of them must see how many
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         batch: PlayBatch = kwargs["obj"]
@@ -64,7 +63,9 @@ class PlayBatchAdmin(ReadOnly, ModelAdmin):
         self.decide(request, batches, taken=False)
 
     def decide(self, request: HttpRequest, batches: QuerySet[PlayBatch], *, taken: bool) -> None:
-        decided = [batch for batch in doubtful_ones(batches) if decide_doubt(batch.pk, taken=taken)]
+        decided = [
+            batch for batch in led_to(batches, {PlayBatch.State.IN_DOUBT}) if decide_doubt(batch.pk, taken=taken)
+        ]
         noted(request, decided, "Found out: it was taken" if taken else "Found out: it was not taken", was="state")
         self.message_user(request, f"{len(decided)} batch(es) are in doubt no more")
 
@@ -83,11 +84,6 @@ class PlayBatchAdmin(ReadOnly, ModelAdmin):
     def message(self, batch: PlayBatch) -> SafeString:
         topic = TOPICS[PlayBatch.Channel(batch.channel)]
         return listed("outbox.Message", "its message", q=batch.pk, topic__exact=topic)
-
-
-def doubtful_ones(batches: QuerySet[PlayBatch]) -> list[PlayBatch]:
-    """Those that are in doubt, of as many as the list counts."""
-    return [batch for batch in batches[:MOST] if batch.state == PlayBatch.State.IN_DOUBT]
 
 
 def plays_table(plays: Any) -> Table:

@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 from accounts.finding import named_so
 from accounts.models import Listener
 from desk.cells import label, link, moment, state
-from desk.rows import MOST, LongList, noted
+from desk.rows import LongList, led_to, noted
 from desk.story import listed
 from usage.held import discard_held, release_held
 from usage.models import FOR_PEOPLE, Play, PlayState
@@ -112,12 +112,7 @@ class PlayAdmin(LongList, ModelAdmin):
         self.decide(request, plays, "Kept back: not to be reported", discard_held, "will not be reported")
 
     def decide(self, request: HttpRequest, plays: QuerySet[Play], note: str, act: Any, said: str) -> None:
-        chosen = held_ones(plays)
+        chosen = led_to(plays, {PlayState.HELD})
         count = act([play.pk for play in chosen])
         noted(request, chosen, note, was="state")
         self.message_user(request, f"{count} play(s) {said}", messages.SUCCESS if count else messages.WARNING)
-
-
-def held_ones(plays: QuerySet[Play]) -> list[Play]:
-    """Those that are held, of as many as the list counts."""
-    return [play for play in plays[:MOST] if play.state == PlayState.HELD]
