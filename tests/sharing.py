@@ -13,14 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-HOUSES: Final = (
-    "tests/journeys/",
-    "tests/listen/",
-    "tests/playlists/test_access.py",
-    "tests/playlists/test_curation_page.py",
-    "tests/playlists/test_takedown_page.py",
-    "tests/playlists/test_whole_day.py",
-)
+HOUSES: Final = ("tests/journeys/", "tests/listen/", "tests/playlists/pages/")
 
 
 @pytest.hookimpl(trylast=True)

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,11 +36,21 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 def chromium() -> str:
-    """Where Chromium is. Skips where there is none, except in CI, which must not do without."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """Where Chromium is, rather without a window: that takes a third of the work. Skips where there is none, except
+    in CI, which must not do without."""
+    known = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, known)), None)
     if found is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium: apt-get install chromium")
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium: apt-get install chromium-headless-shell")
     return found
+
+
+@contextmanager
+def launched(*arguments: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--disable-dev-shm-usage", *arguments])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +65,8 @@ def house() -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def browser(house: House) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        arguments = ["--disable-dev-shm-usage", "--mute-audio"]
-        browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
+    with launched("--mute-audio") as browser:
         yield browser
-        browser.close()
 
 
 @dataclass

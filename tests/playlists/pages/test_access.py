@@ -11,11 +11,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys.conftest import House
-from tests.playlists.conftest import Desk
+from tests.playlists.pages.conftest import Desk
 
 GRAVE: Final = {"serious", "critical"}
 SCHEMES: Final = ["light", "dark"]
-TABLETS: Final = [(820, 1180), (768, 1024), (1280, 800)]  # the last one lying, or a small laptop
+TABLETS: Final = [(768, 1024), (1280, 800)]  # the narrowest, and one that lies or is a small laptop
 DIALOGS: Final = ["Preview", "History", "Publish…", "Paste…", "Move to…"]
 Open = Callable[..., Desk]
 

@@ -9,7 +9,7 @@ import requests
 from playwright.sync_api import Locator, expect
 
 from tests.journeys.conftest import House, eventually
-from tests.playlists.conftest import Desk
+from tests.playlists.pages.conftest import Desk
 
 # Tracks that are on the shelves, by their release, and no two of one recording.
 SHELVES = """

@@ -10,7 +10,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import House, eventually
-from tests.playlists.conftest import Desk
+from tests.playlists.pages.conftest import Desk
 
 UNNAMED: Final = (
     "[...document.querySelectorAll('#takedowns :is(button, a, summary)')].filter((e) => !e.textContent.trim()).length"
@@ -19,10 +19,12 @@ UNNAMED: Final = (
 
 @pytest.fixture
 def twins(house: House) -> list[tuple[int, int]]:
-    """Two tracks of one recording as (track, release), of which the second is made to play wherever the first does."""
+    """Two tracks of one recording as (track, release), of which the second is made to play wherever the first does.
+    The first is of a release that no list has anything of."""
     taken = house.rows(
         "SELECT t.id, t.release_id FROM catalogue_track t JOIN catalogue_release r ON r.id = t.release_id"
-        " WHERE t.gone_at IS NULL AND r.taken_down_at IS NULL AND t.isrc <> '' ORDER BY t.id LIMIT 1"
+        " WHERE t.gone_at IS NULL AND r.taken_down_at IS NULL AND t.isrc <> '' AND t.release_id NOT IN ("
+        " SELECT release_id FROM playlists_item JOIN catalogue_track c ON c.id = track_id) ORDER BY t.id LIMIT 1"
     )[0]
     other = house.rows(
         "SELECT t.id, t.release_id FROM catalogue_track t JOIN catalogue_release r ON r.id = t.release_id"
@@ -31,13 +33,11 @@ def twins(house: House) -> list[tuple[int, int]]:
     )[0]
     house.rows("UPDATE catalogue_track SET isrc = (SELECT isrc FROM catalogue_track WHERE id = %s) WHERE id = %s",
                taken[0], other[0])  # fmt: skip
+    house.rows("INSERT INTO catalogue_region VALUES (7, ARRAY['DE', 'FR', 'GB', 'IE', 'JP', 'US'])")
     house.rows(
-        "UPDATE catalogue_region SET territories = ARRAY['DE', 'FR', 'GB', 'IE', 'JP', 'US'] WHERE id IN ("
-        " SELECT region_id FROM catalogue_offer WHERE track_id = ANY (%s))",
+        "UPDATE catalogue_offer SET region_id = 7, starts_at = '2020-01-01', ends_at = NULL WHERE track_id = ANY (%s)",
         [taken[0], other[0]],
     )
-    house.rows("UPDATE catalogue_offer SET starts_at = '2020-01-01', ends_at = NULL WHERE track_id = ANY (%s)",
-               [taken[0], other[0]])  # fmt: skip
     return [taken, other]
 
 

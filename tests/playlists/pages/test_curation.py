@@ -8,7 +8,7 @@ from typing import Any, Final
 from playwright.sync_api import Browser, expect
 
 from tests.journeys.conftest import House, eventually
-from tests.playlists.conftest import Desk
+from tests.playlists.pages.conftest import Desk
 from tests.playlists.test_covers import picture
 
 AT_ONCE_MS: Final = 5_000  # well before the page next asks by itself

@@ -1,0 +1,1 @@
+"""What runs against one whole service, begun once for all of them."""

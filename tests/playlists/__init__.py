@@ -1,0 +1,1 @@
+"""Playlists, from rules without a database to the pages that editors have."""

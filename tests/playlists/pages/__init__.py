@@ -1,0 +1,1 @@
+"""The pages of editors in a browser, against one whole service, begun once for all of them."""
