@@ -31,6 +31,7 @@ from subscriptions.folding import Status
 from subscriptions.models import Plan, Subscription
 from tests.guard import leaks
 from tests.helpers import Api, apply_member, release_event, token_for
+from tests.mould import mould
 from tests.sandbox.platform import KEY, SECRET, Database, Platform
 from tests.wiping import wipe_quickly
 from web import limits
@@ -44,6 +45,13 @@ wipe_quickly()
 
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Where several workers share the tests, they migrate once for all of them."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        connection.settings_dict["TEST"]["TEMPLATE"] = mould()
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from config.embedded import Postgres, Valkey
+from tests.mould import break_mould, name_mould
 
 
 def start() -> None:
@@ -30,6 +31,9 @@ def start() -> None:
         atexit.register(valkey.stop)
         os.environ["REDIS_URL"] = valkey.url()
     os.environ["VAR_DIR"] = str(home)
+    if "TEST_MOULD" not in os.environ:
+        name_mould()
+        atexit.register(break_mould)
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # gw0, gw1, …: each counts in a database of its own
         os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("?db=0", f"?db={int(worker[2:]) + 1}")
 

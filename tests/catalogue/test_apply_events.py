@@ -284,7 +284,7 @@ def test_hostile_titles_are_kept_as_text() -> None:
     assert Track.objects.get(pk=1).title == title
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_shuffle_with_repeats_ends_alike(data: st.DataObject) -> None:
     versions = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=8))

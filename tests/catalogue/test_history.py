@@ -23,7 +23,7 @@ from tests.helpers import apply_member, no_more_deletes, offer, release_event, s
 from tests.plans import rows_looked_at
 
 pytestmark = pytest.mark.django_db
-MANY = 6000
+MANY = 2500
 EVENTS = """
     INSERT INTO catalogue_catalogueevent (kind, received_at, body, members, release_ids, state, attempts, outcome,
                                           last_error)

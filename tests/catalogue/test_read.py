@@ -324,7 +324,7 @@ OFFERS = st.lists(st.tuples(st.sampled_from(["GB", "US"]), DAYS, st.one_of(st.no
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(OFFERS, DAYS)
 def test_the_database_and_the_rules_agree(offers: list[Any], at: datetime) -> None:
     Offer.objects.all().delete()

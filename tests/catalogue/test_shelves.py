@@ -151,7 +151,7 @@ def test_refuses_a_cursor_it_did_not_make(phone: Api, cursor: str) -> None:
     expect_problem(phone.get(f"catalogue/changes?since={cursor}"), 400, "invalid_parameter")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(1, 3), st.booleans(), st.booleans()), max_size=12))
 def test_whoever_follows_the_changes_ends_with_the_shelves(phone: Api, history: list[tuple[int, bool, bool]]) -> None:
     """Each entry: a release, whether it is taken down, and whether the reader looks afterwards."""

@@ -556,5 +556,5 @@ def test_any_sequence_of_changes_ends_as_on_a_list(listener: Listener, tracks: l
 
     run_state_machine_as_test(
         AsAListWouldDo,
-        settings=settings(max_examples=40, stateful_step_count=30, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=20, stateful_step_count=30, suppress_health_check=list(HealthCheck)),
     )

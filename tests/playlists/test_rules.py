@@ -131,7 +131,7 @@ def test_postgresql_chooses_what_plain_looking_does(
     monkeypatch.setattr(choosing, "DEEP", 1)  # so that the first look is often not enough
     rows = [read(track) for track in Track.objects.select_related("release")]
 
-    @settings(max_examples=200, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
     @given(facts=fields, window=windows, asked_for=narrowed)
     def compare(facts: dict[str, Any], window: dict[str, Any], asked_for: set[str]) -> None:
         kept = {name: value for name, value in facts.items() if name in asked_for or name not in NARROWING}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -32,6 +33,7 @@ from tests.sandbox.platform import Partner, Platform
 
 pytestmark = pytest.mark.django_db
 PATH = "/1.2/playlists"
+HISTORIES = int(os.environ.get("HISTORIES", "16"))
 DOUBTFUL = ["lost_answer", "truncated", "hang", "refused", "garbage_xml", "endless", "error_500", "rate_limited"]
 
 
@@ -399,7 +401,7 @@ def test_what_is_changed_back_after_a_lost_answer_is_told_all_the_same(
     assert theirs(partner, listener) == ours()
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", range(HISTORIES))
 def test_any_history_with_any_faults_ends_with_the_platform_as_we_are(
     listener: Listener,
     tracks: list[int],

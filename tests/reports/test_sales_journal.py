@@ -27,7 +27,7 @@ from tests.sandbox.platform import Platform
 pytestmark = pytest.mark.django_db
 
 MONTHS_AGO = (3, 1, 0)
-EACH = 120  # sales a month, and a quarter as many refunds
+EACH = 40  # sales a month, and a quarter as many refunds
 BY = ["country", "track"]
 
 

@@ -252,7 +252,7 @@ def test_takes_any_device_id(phone: Api, track: Track, client_id: str) -> None:
     assert parse_qs(urlsplit(body["url"]).query, keep_blank_values=True)["clientId"] == [client_id]
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=100, deadline=None)
 @given(
     st.fixed_dictionaries(
         {},

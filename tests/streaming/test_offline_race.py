@@ -25,7 +25,7 @@ from tests.streaming.conftest import drain, switch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-DEVICES, PLACES, ROUNDS = 20, 3, 40
+DEVICES, PLACES, ROUNDS = 20, 3, 20
 NAMES = [f"device-{number}" for number in range(DEVICES)]
 Ask = Callable[[Listener, str], None]
 

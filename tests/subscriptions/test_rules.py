@@ -177,7 +177,7 @@ def test_over_a_month_the_window_ends_with_the_trial(over: timedelta) -> None:
 MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2029, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(MOMENTS, st.integers(1, 400), st.integers(0, 40), st.booleans(), st.integers(1, 100))
 def test_what_goes_out_breaks_nothing(now: datetime, days: int, late_days: int, trial: bool, trial_days: int) -> None:
     """However late billing speaks and however long the period is, the window of now passes the platform's rules."""

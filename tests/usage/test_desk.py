@@ -29,7 +29,7 @@ from usage.models import Play, PlayBatch, PlayState
 pytestmark = pytest.mark.django_db
 PLAYS = "admin:usage_play_changelist"
 BATCHES = "admin:usage_playbatch_changelist"
-MANY = 3000
+MANY = 1500
 
 
 @pytest.fixture

@@ -43,6 +43,6 @@ def kept_connection() -> Iterator[None]:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("kept_connection")
 @schema.parametrize()
-@hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 def test_answers_as_documented(case: Any, subscriber: Listener, track: Track) -> None:
     case.call_and_validate(headers={"Authorization": f"Bearer {token_for(subscriber)}"}, checks=CHECKS)
