@@ -176,15 +176,14 @@ LONG = [
 ]
 
 
-@pytest.mark.parametrize("piece", LONG)
-def test_a_text_of_any_length_is_read_once(piece: str) -> None:
+def test_a_text_of_any_length_is_read_once() -> None:
     """A pattern that looked back would take hours, and hold up every thread of the process meanwhile."""
-    code = f"from config.logs import redact; print(len(redact({piece!r} * (2**20 // {len(piece)}))))"
+    code = f"from config.logs import redact\nfor piece in {LONG}: print(len(redact(piece * (2**20 // len(piece)))))"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
 
-    assert int(done.stdout) < 70_000
+    assert [int(length) < 70_000 for length in done.stdout.split()] == [True] * len(LONG)
 
 
 def test_the_start_of_a_long_text_is_kept_and_the_rest_counted() -> None:

@@ -281,8 +281,8 @@ def test_what_outlasts_a_month_is_told_month_by_month(listener: Listener, sandbo
     end = start + timedelta(days=365)
     said(listener, activated_at=start, current_period_start=start, expires_at=end)
     for day in range(0, 366, 1):
-        extend_windows(now=start + timedelta(days=day, hours=12))
-        extend_windows(now=start + timedelta(days=day, hours=12))  # twice is once
+        for _ in range(1 + (day % 9 == 0)):  # twice is once
+            extend_windows(now=start + timedelta(days=day, hours=12))
 
     windows = list(PlatformWindow.objects.order_by("created_at"))
     assert {add_months(start, month) for month in range(12)} <= {window.starts_at for window in windows}

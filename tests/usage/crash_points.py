@@ -8,13 +8,14 @@ import signal
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
+from massivemusic.bucket import Bucket
 from massivemusic.deadline import _Connection
 from outbox import delivery
 
 
 def die_at(point: str) -> None:
     """In this process, the next time a delivery comes to that point."""
-    POINTS[point]()
+    (POINTS | {"deposited": deposited})[point]()
 
 
 def die() -> NoReturn:
@@ -52,6 +53,11 @@ def reply_unread() -> None:
         die()
 
     _Connection.getresponse = wait  # type: ignore[method-assign]
+
+
+def deposited() -> None:
+    """By the other channel: a file is there, and nobody has written that down."""
+    die_after(Bucket, "put")
 
 
 def die_after(owner: Any, name: str, *, unless: Callable[[Any], bool] = lambda _: False) -> None:

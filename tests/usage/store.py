@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import socket
 import struct
@@ -124,6 +125,12 @@ class DoorServer(ThreadingHTTPServer):
         """A client that went away is what these tests are about."""
 
 
+@functools.cache
+def owner_of(url: str) -> Any:
+    """Whoever owns a store's buckets. One for all tests: it takes a quarter of a second to make one."""
+    return boto3.session.Session().client("s3", endpoint_url=url, **OWNER)
+
+
 @dataclass
 class Store:
     """A running store, one bucket in it, and the door."""
@@ -133,7 +140,7 @@ class Store:
     name: str = field(default_factory=lambda: f"plays-{next(_numbers)}")
 
     def __post_init__(self) -> None:
-        self.owner = boto3.session.Session().client("s3", endpoint_url=self.url, **OWNER)
+        self.owner = owner_of(self.url)
         self.owner.create_bucket(Bucket=self.name, CreateBucketConfiguration={"LocationConstraint": REGION})
 
     def settings(self, *, through_door: bool = True) -> dict[str, Any]:

@@ -134,19 +134,19 @@ def test_no_plays_are_no_file() -> None:
 
 
 @pytest.mark.django_db
-def test_ten_thousand_random_plays_come_back(played: Any) -> None:
+def test_thousands_of_random_plays_come_back(played: Any) -> None:
     """From PostgreSQL through the file, and compared with what was played by other means than those that wrote it."""
     chance, now, (like,) = random.Random(7), timezone.now(), played(1)
-    batch = PlayBatch.objects.create(channel="BUCKET", size=10_000)
+    batch = PlayBatch.objects.create(channel="BUCKET", size=3_000)
     plays = Play.objects.bulk_create(
-        random_play(chance, now, batch=batch, listener=like.listener) for _ in range(10_000)
+        random_play(chance, now, batch=batch, listener=like.listener) for _ in range(3_000)
     )
     batch.object_name = digest_of(batch)
 
     rows = rows_of(file_of(batch))
 
     plays.sort(key=lambda play: (play.played_at, play.pk))
-    assert len({row["id"] for row in rows}) == len(rows) == 10_000
+    assert len({row["id"] for row in rows}) == len(rows) == 3_000
     for row, play in zip(rows, plays, strict=True):
         assert row == {
             "id": str(uuid5(ROW_IDS, f"{play.listener.platform_id}/{play.play_id}")),

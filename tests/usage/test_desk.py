@@ -150,8 +150,7 @@ def test_nothing_is_decided_about_plays_that_are_not_held(
 
 def at_most(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let lists lead to so many rows, two to a page."""
-    for module in (rows, usage.desk.plays, usage.desk.batches):
-        monkeypatch.setattr(module, "MOST", most)
+    monkeypatch.setattr(rows, "MOST", most)
     for each in (usage.desk.plays.PlayAdmin, usage.desk.batches.PlayBatchAdmin):
         monkeypatch.setattr(each, "list_per_page", 2)
 

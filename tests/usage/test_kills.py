@@ -38,9 +38,9 @@ CALL = 10  # plays
 Played = Callable[..., list[Play]]
 
 
-def massacre(them: Submitters, more: Callable[[], list[Play]], *, kills: int = KILLS) -> list[Play]:
+def massacre(them: Submitters, more: Callable[[], list[Play]]) -> list[Play]:
     """Kill so many at work, and let the last one finish; all plays there were to be sent."""
-    chance, plays = random.Random(SEED), more()
+    chance, plays, kills = random.Random(SEED), more(), KILLS
     sys.stdout.write(f"SEED={SEED}\n")
     while kills:
         if them.live(chance.uniform(*LIFE)) == "killed":
@@ -99,13 +99,18 @@ def test_by_files_nothing_is_lost_nothing_twice_and_nothing_in_doubt(
     assert set(PlayBatch.objects.values_list("state", flat=True)) == {"SENT"}
 
 
-def test_names_given_at_sending_would_double(played: Played, listener: Listener, store: Store) -> None:
+@pytest.mark.parametrize(("way", "times"), [([], 1), (["files"], 2)], ids=["ours", "the naive way"])
+def test_names_given_at_sending_would_double(
+    played: Played, listener: Listener, store: Store, way: list[str], times: int
+) -> None:
     """The naive way, and the reason why a name is fixed together with what it names."""
-    with submitters("files", **by_files(store)) as them:
-        until(
-            lambda: max(store.times().values(), default=0) > 1,
-            lambda: massacre(them, lambda: played(200, listener=listener), kills=15),
-        )
+    with submitters(*way, **by_files(store)) as them:
+        played(CALL, listener=listener)
+        assert them.live(FOREVER, "deposited") == "killed"
+        finish(them)
+
+    assert set(store.times().values()) == {times}
+    assert states() == {"SENT": CALL}
 
 
 # --- by calls -------------------------------------------------------------------------------------------
@@ -186,9 +191,11 @@ def sizes(plays: dict[str, set[str]]) -> dict[str, int]:
 def test_sending_again_when_in_doubt_would_double(more: Callable[[], list[Play]], sandbox: Platform) -> None:
     """The other policy of USAGE_DOUBT."""
     with submitters(**by_calls(sandbox, USAGE_DOUBT="resend")) as them:
-        until(lambda: max(journalled(sandbox).values(), default=0) > 1, lambda: massacre(them, more, kills=15))
+        more()
+        assert them.live(FOREVER, "reply_unread") == "killed"
+        until(lambda: set(states()) == {"SENT"}, lambda: finish(them))
 
-    assert set(states()) == {"SENT"}
+    assert Counter(journalled(sandbox).values()) == {1: 200 - CALL, 2: CALL}
 
 
 # --- asked to stop --------------------------------------------------------------------------------------
