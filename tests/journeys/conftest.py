@@ -173,7 +173,7 @@ def start_house(home: Path, **changes: str) -> House:
         assert process.poll() is None, house.log.read_text()
         return "Ctrl-C stops everything" in house.log.read_text()
 
-    eventually(serves, seconds=60, what="the house is up")
+    eventually(serves, seconds=120, what="the house is up")
     return house
 
 
