@@ -33,7 +33,7 @@ from tests.sandbox.platform import Partner, Platform
 
 pytestmark = pytest.mark.django_db
 PATH = "/1.2/playlists"
-HISTORIES = int(os.environ.get("HISTORIES", "12"))
+HISTORIES = int(os.environ.get("HISTORIES", "12"))  # random ones, more of them on demand
 DOUBTFUL = ["lost_answer", "truncated", "hang", "refused", "garbage_xml", "endless", "error_500", "rate_limited"]
 
 

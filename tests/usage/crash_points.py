@@ -15,7 +15,7 @@ from outbox import delivery
 
 def die_at(point: str) -> None:
     """In this process, the next time a delivery comes to that point."""
-    (POINTS | {"deposited": deposited})[point]()
+    POINTS[point]()
 
 
 def die() -> NoReturn:
@@ -85,7 +85,9 @@ def on_body(pass_on: Callable[[Callable[[Any], None], bytes], None]) -> None:
     _Connection.send = sent  # type: ignore[method-assign]
 
 
-POINTS: Final[dict[str, Callable[[], None]]] = {
-    each.__name__: each
-    for each in (before_claim, after_claim, connected, half_body, full_body, reply_unread, after_commit)
-}
+def named(*points: Callable[[], None]) -> dict[str, Callable[[], None]]:
+    return {point.__name__: point for point in points}
+
+
+OF_A_CALL: Final = named(before_claim, after_claim, connected, half_body, full_body, reply_unread, after_commit)
+POINTS: Final = OF_A_CALL | named(deposited)

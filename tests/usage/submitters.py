@@ -1,14 +1,19 @@
-"""Processes that carry whatever waits and are killed at work: see tests.usage.submitter."""
+"""Processes that carry whatever waits and are killed at work: see tests.usage.submitter.
+
+KILLS=500 kills so many instead of 50, SEED=7 does it at the instants of an earlier run.
+"""
 
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from django.db import connection
@@ -18,6 +23,11 @@ from outbox.models import Message
 from tests.sandbox.platform import KEY, SECRET, Platform
 
 ROOT = Path(__file__).resolve().parents[2]
+KILLS: Final = int(os.environ.get("KILLS", "50"))
+SEED: Final = int(os.environ.get("SEED", "0")) or random.randrange(1, 10**6)
+LIFE: Final = (0.0, 0.15)  # seconds at work
+FOREVER: Final = 60
+Work = TypeVar("Work")
 
 
 @dataclass
@@ -63,6 +73,31 @@ def submitters(*words: str, **changes: str) -> Iterator[Submitters]:
 def bury() -> None:
     """The lease of whoever died runs out."""
     Message.objects.filter(state="SENDING").update(lease_until=Now())
+
+
+def massacre(them: Submitters, more: Callable[[], list[Work]], *, done: Callable[[], bool]) -> list[Work]:
+    """Kill KILLS of them at work, and let the last ones finish; all the work there was."""
+    chance, work, kills = random.Random(SEED), more(), KILLS
+    sys.stdout.write(f"SEED={SEED}\n")
+    while kills:
+        if them.live(chance.uniform(*LIFE)) == "killed":
+            kills -= 1
+        else:
+            work += more()
+        bury()
+    finish(them, done=done)
+    return work
+
+
+def finish(them: Submitters, *, done: Callable[[], bool]) -> None:
+    """Leave them in peace until it is done: one ends early where PostgreSQL is still at what a dead one asked for last,
+    and nobody knows after how many kills."""
+    for _ in range(20):
+        bury()
+        assert them.live(FOREVER) == "ended"
+        if done():
+            return
+    raise AssertionError("it did not come about")
 
 
 def by_calls(sandbox: Platform, **changes: str) -> dict[str, str]:

@@ -1,13 +1,12 @@
 """Submitters killed at random instants lose no play and count none twice, by either channel.
 
-KILLS=500 kills so many instead of 50, SEED=7 does it at the instants of an earlier run, DEATHS=200 dies
-so often at each named point instead of ten times, and TERMS=30 stops a worker so many times instead of twice.
+Besides KILLS and SEED of tests.usage.submitters, DEATHS=200 dies so often at each named point instead of ten times,
+and TERMS=30 stops a worker so many times instead of twice.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -21,50 +20,22 @@ import pytest
 from accounts.models import Listener
 from massivemusic.parquet import row_id
 from tests.sandbox.platform import Platform, eventually
-from tests.usage.crash_points import POINTS
+from tests.usage.crash_points import OF_A_CALL
 from tests.usage.store import PREFIX, Store
-from tests.usage.submitters import ROOT, Submitters, bury, by_calls, environment, submitters
+from tests.usage.submitters import FOREVER, KILLS, ROOT, bury, by_calls, environment, finish, massacre, submitters
 from usage.actions import batch_all_waiting_plays
 from usage.models import Play, PlayBatch
 
 pytestmark = pytest.mark.django_db(transaction=True)
-KILLS = int(os.environ.get("KILLS", "50"))
 DEATHS = int(os.environ.get("DEATHS", "10"))
 TERMS = int(os.environ.get("TERMS", "2"))
-SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 10**6)
-LIFE = (0.0, 0.15)  # seconds at work
-FOREVER = 60
 CALL = 10  # plays
 Played = Callable[..., list[Play]]
 
 
-def massacre(them: Submitters, more: Callable[[], list[Play]]) -> list[Play]:
-    """Kill so many at work, and let the last one finish; all plays there were to be sent."""
-    chance, plays, kills = random.Random(SEED), more(), KILLS
-    sys.stdout.write(f"SEED={SEED}\n")
-    while kills:
-        if them.live(chance.uniform(*LIFE)) == "killed":
-            kills -= 1
-        else:
-            plays += more()
-        bury()
-    until(lambda: not Play.objects.filter(state__in=["WAITING", "SENDING"]).exists(), lambda: finish(them))
-    return plays
-
-
-def finish(them: Submitters) -> None:
-    """One that is left in peace. It leaves early where PostgreSQL was still at what a dead one had asked for last."""
-    bury()
-    assert them.live(FOREVER) == "ended"
-
-
-def until(done: Callable[[], bool], more: Callable[[], object]) -> None:
-    """Do it again until it has come about: nobody knows after how many kills."""
-    for _ in range(20):
-        more()
-        if done():
-            return
-    raise AssertionError(f"it did not come about: {states()}")
+def told() -> bool:
+    """Whether nothing is left to be sent."""
+    return not Play.objects.filter(state__in=["WAITING", "SENDING"]).exists()
 
 
 def states() -> dict[str, int]:
@@ -92,7 +63,7 @@ def test_by_files_nothing_is_lost_nothing_twice_and_nothing_in_doubt(
     played: Played, listener: Listener, store: Store
 ) -> None:
     with submitters(**by_files(store)) as them:
-        plays = massacre(them, lambda: played(200, listener=listener))
+        plays = massacre(them, lambda: played(200, listener=listener), done=told)
 
     assert store.times() == Counter(row_id(listener.platform_id, play.play_id) for play in plays)
     assert states() == {"SENT": len(plays)}
@@ -100,14 +71,14 @@ def test_by_files_nothing_is_lost_nothing_twice_and_nothing_in_doubt(
 
 
 @pytest.mark.parametrize(("way", "times"), [([], 1), (["files"], 2)], ids=["ours", "the naive way"])
-def test_names_given_at_sending_would_double(
+def test_a_file_is_put_again_under_its_own_name_which_given_at_sending_would_be_another(
     played: Played, listener: Listener, store: Store, way: list[str], times: int
 ) -> None:
     """The naive way, and the reason why a name is fixed together with what it names."""
     with submitters(*way, **by_files(store)) as them:
         played(CALL, listener=listener)
         assert them.live(FOREVER, "deposited") == "killed"
-        finish(them)
+        finish(them, done=told)
 
     assert set(store.times().values()) == {times}
     assert states() == {"SENT": CALL}
@@ -141,7 +112,7 @@ def test_by_calls_nothing_is_lost_nothing_twice_and_doubts_are_shown(
     more: Callable[[], list[Play]], sandbox: Platform
 ) -> None:
     with submitters(**by_calls(sandbox)) as them:
-        plays = massacre(them, more)
+        plays = massacre(them, more, done=told)
 
     taken = journalled(sandbox)
     state_of = dict(Play.objects.values_list("user_agent", "state"))
@@ -159,18 +130,18 @@ def test_at_each_point_of_a_call_nothing_is_lost_and_nothing_twice(
     """Whoever died after the point of no return leaves a doubt: nobody is left who knows how much had gone out."""
     doubted: dict[str, set[str]] = {}
     with submitters(**by_calls(sandbox)) as them:
-        for point in POINTS:
+        for point in OF_A_CALL:
             before = played_in("IN_DOUBT")
             for number in range(DEATHS):
                 if number % 20 == 0:
                     more()
                 assert them.live(FOREVER, point) == "killed"
                 bury()
-            until(lambda: not Play.objects.filter(state__in=["WAITING", "SENDING"]).exists(), lambda: finish(them))
+            finish(them, done=told)
             doubted[point] = played_in("IN_DOUBT") - before
 
     calling = {"connected", "half_body", "full_body", "reply_unread"}
-    assert sizes(doubted) == {point: DEATHS * CALL * (point in calling) for point in POINTS}
+    assert sizes(doubted) == {point: DEATHS * CALL * (point in calling) for point in OF_A_CALL}
     taken = journalled(sandbox)
     assert max(taken.values()) == 1
     assert played_in("SENT") <= set(taken)
@@ -193,7 +164,7 @@ def test_sending_again_when_in_doubt_would_double(more: Callable[[], list[Play]]
     with submitters(**by_calls(sandbox, USAGE_DOUBT="resend")) as them:
         more()
         assert them.live(FOREVER, "reply_unread") == "killed"
-        until(lambda: set(states()) == {"SENT"}, lambda: finish(them))
+        finish(them, done=lambda: set(states()) == {"SENT"})
 
     assert Counter(journalled(sandbox).values()) == {1: 200 - CALL, 2: CALL}
 
